@@ -1,0 +1,1 @@
+"""What a hand is: skeleton, rotations, kinematics, fitting, mesh, camera."""

@@ -1,0 +1,78 @@
+"""Rotation matrices from and to Euler angles, 6D and 9D parameters. Batched, differentiable."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def matrix_from_euler(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return R = Rz(angles[0]) Ry(angles[1]) Rx(angles[2]); angles in radians (yaw, pitch, roll)."""
+    cosine, sine = torch.cos(angles), torch.sin(angles)
+    cz, cy, cx = cosine.unbind(-1)
+    sz, sy, sx = sine.unbind(-1)
+    rows = (
+        *(cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
+        *(sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
+        *(-sy, cy * sx, cy * cx),
+    )
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def euler_from_matrix(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Return (yaw, pitch, roll) [rad] with `matrix_from_euler` of them the given rotation.
+
+    Pitch lies in [-pi/2, pi/2]. At its ends yaw and roll turn about one axis; roll is then 0.
+    """
+    sine_pitch = (-rotation[..., 2, 0]).clamp(-1.0, 1.0)
+    locked = sine_pitch.abs() > 1.0 - 1e-6
+    yaw = torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0])
+    roll = torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2])
+    yaw_locked = torch.atan2(-rotation[..., 0, 1], rotation[..., 1, 1])
+    return torch.stack(
+        (
+            torch.where(locked, yaw_locked, yaw),
+            torch.asin(sine_pitch),
+            torch.where(locked, torch.zeros_like(roll), roll),
+        ),
+        dim=-1,
+    )
+
+
+def matrix_from_6d(parameters: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation whose first two columns are the Gram-Schmidt of two 3-vectors.
+
+    Source: Zhou et al. 2019, On the continuity of rotation representations, appendix B.
+    """
+    first, second = parameters[..., :3], parameters[..., 3:]
+    x_axis = torch.nn.functional.normalize(first, dim=-1)
+    along = (x_axis * second).sum(-1, keepdim=True)
+    y_axis = torch.nn.functional.normalize(second - along * x_axis, dim=-1)
+    return torch.stack((x_axis, y_axis, torch.linalg.cross(x_axis, y_axis)), dim=-1)
+
+
+def matrix_from_9d(parameters: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation nearest to a 3x3 matrix given row by row (Frobenius norm).
+
+    Source: Levinson et al. 2020, An analysis of SVD for deep rotation estimation; the root
+    rotation of Ivashechkin et al. 2023, section 2.2.
+    """
+    matrix = parameters.unflatten(-1, (3, 3))
+    left, _, right = torch.linalg.svd(matrix)
+    sign = torch.linalg.det(left @ right)
+    scale = torch.stack((torch.ones_like(sign), torch.ones_like(sign), sign), dim=-1)
+    return (left * scale.unsqueeze(-2)) @ right
+
+
+def align_rotation(
+    source: Float[Tensor, "*batch point 3"], target: Float[Tensor, "*batch point 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation R that brings `source` nearest to `target`: target ~ source @ R^T.
+
+    Both are taken about the origin; subtract means first where a translation is free.
+
+    Source: Kabsch 1976.
+    """
+    covariance = target.transpose(-1, -2) @ source
+    return matrix_from_9d(covariance.flatten(-2))
