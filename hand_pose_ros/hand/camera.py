@@ -1,7 +1,7 @@
 """The pinhole camera with lens distortion: projection, viewing rays, crops and mirror images.
 
-Pixels are counted as OpenCV and ROS do: the centre of the upper left pixel is (0, 0). Points are in
-the camera optical frame (x right, y down, z forward), in metres.
+Pixels are counted as OpenCV and ROS do: the centre of the upper left pixel is (0, 0). Points are
+in the camera optical frame (x right, y down, z forward), in metres.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Camera:
         K: (3, 3) intrinsic matrix [px], float64, read-only.
         width: image width [px].
         height: image height [px].
-        distortion: coefficients in the order of sensor_msgs/CameraInfo; empty or all zero for none.
+        distortion: coefficients, order of sensor_msgs/CameraInfo; empty or all zero for none.
         distortion_model: `plumb_bob`, `rational_polynomial`, `equidistant` or empty.
         assumed: True where K is a guess from a field of view, not a calibration.
 

@@ -19,7 +19,7 @@ TUKEY = 4.685
 """Tuning constant of the biweight, in standard deviations: 95 % efficient on normal noise."""
 
 MIN_SCALE = 5e-4
-"""Noise assumed at least, in normalised image units: a third of a pixel at a focal length of 600."""
+"""Noise assumed at least, in normalised units: a third of a pixel at a focal length of 600."""
 
 DEPTH_INLIER = 0.02
 """A depth reading further than this from the others' hand [m] belongs to something else."""
@@ -71,9 +71,9 @@ def metric_root(
 ) -> RootFit:
     """Return the translation that makes a hand of known size agree with its 2D keypoints.
 
-    Linear least squares in the translation, re-weighted by Tukey's biweight with the scale from the
-    median error, and started from the median over all pairs of joints: three or four of the 21 may
-    be grossly wrong. All joints stay in front of the camera.
+    Linear least squares in the translation, re-weighted by Tukey's biweight with the scale from
+    the median error, and started from the median over all pairs of joints: three or four of the 21
+    may be grossly wrong. All joints stay in front of the camera.
 
     Args:
         points: (21, 3) joints relative to the wrist, in the camera's axes [m].

@@ -1,0 +1,169 @@
+"""The `folder` dataset: a folder of images and, where there are any, annotations beside them.
+
+    DATASET/images/*.jpg, *.png, ...
+    DATASET/annotations.json   {"images": {NAME: {"side", "K", "keypoints", "box"}}}
+
+Every field of an image may be missing. `K` is the 3x3 intrinsic matrix of that image [px],
+`keypoints` 21 points [m] in the camera optical frame, `box` x, y, w, h [px]. A folder that holds
+images directly, without annotations, is read too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.errors import InputError
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.skeleton import KEYPOINTS, SIDES
+
+ANNOTATIONS = "annotations.json"
+IMAGES = "images"
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True, eq=False)
+class FolderSample:
+    """One image of a folder and what is known about it.
+
+    Attributes:
+        name: the file's name, the key of the annotation.
+        path: where the file is.
+        side: `left` or `right`; None where unknown.
+        K: (3, 3) intrinsic matrix [px]; None where unknown.
+        box: x, y, w, h of the hand [px]; None where unknown.
+        keypoints: (21, 3) true joints [m], camera optical frame; None where unknown.
+    """
+
+    name: str
+    path: Path
+    side: str | None = None
+    K: npt.NDArray[np.float64] | None = None
+    box: tuple[float, float, float, float] | None = None
+    keypoints: npt.NDArray[np.float64] | None = None
+
+    def camera(self, width: int, height: int) -> Camera:
+        """Return the camera of the image, whose size is read with it; a guess where K is None."""
+        if self.K is None:
+            return Camera.from_field_of_view(width, height)
+        return Camera(self.K, width, height)
+
+
+def read_folder(folder: str | Path, *, require: Iterable[str] = ()) -> list[FolderSample]:
+    """Return the samples of a dataset folder, in the order of their names.
+
+    Args:
+        folder: the dataset.
+        require: fields of `FolderSample` that every image must have, such as `keypoints` to
+            evaluate; images that lack one are an error.
+
+    Raises:
+        InputError: no such folder, no images, an annotated image that is missing, or a broken
+            annotation; the message names the file and the field.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
+    images = folder / IMAGES if (folder / IMAGES).is_dir() else folder
+    paths = {
+        path.name: path for path in sorted(images.iterdir()) if path.suffix.lower() in SUFFIXES
+    }
+    annotations = _read_annotations(folder / ANNOTATIONS)
+    for name in annotations:
+        if name not in paths:
+            raise InputError(f"{folder / ANNOTATIONS}: image {name!r} is not in {images}")
+    if not paths:
+        raise InputError(f"{images} holds no images ({', '.join(SUFFIXES)})")
+    samples = [
+        _sample(name, path, annotations.get(name, {}), folder / ANNOTATIONS)
+        for name, path in paths.items()
+    ]
+    _check_required(samples, require, folder / ANNOTATIONS)
+    return samples
+
+
+def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Return an image file as RGB (H, W, 3).
+
+    Raises:
+        InputError: the file is missing or no image.
+    """
+    import cv2
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise InputError(f"{path} is not an image that can be decoded ({len(data)} bytes)")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _read_annotations(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not readable JSON: {error}") from error
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, dict):
+        raise InputError(f'{path} must be an object with "images": {{NAME: {{...}}}}')
+    for name, annotation in images.items():
+        if not isinstance(annotation, dict):
+            raise InputError(f"{path}: images[{name!r}] is {annotation!r}; it must be an object")
+    return images
+
+
+def _sample(name: str, path: Path, annotation: dict[str, Any], source: Path) -> FolderSample:
+    where = f"{source}: images[{name!r}]"
+    side = annotation.get("side")
+    if side is not None and side not in SIDES:
+        raise InputError(f"{where}.side is {side!r}; it must be one of {SIDES}")
+    box = _numbers(annotation, "box", (4,), where)
+    if box is not None and not (box[2] > 0 and box[3] > 0):
+        raise InputError(f"{where}.box is {box.tolist()}; its width and height must be above 0")
+    K = _numbers(annotation, "K", (3, 3), where)
+    if K is not None:
+        try:
+            K = Camera(K, 1, 1).K
+        except InputError as error:
+            raise InputError(f"{where}.K: {error}") from error
+    keypoints = _numbers(annotation, "keypoints", (len(KEYPOINTS), 3), where)
+    return FolderSample(
+        name, path, side, K, None if box is None else tuple(box.tolist()), keypoints
+    )
+
+
+def _numbers(
+    annotation: dict[str, Any], field: str, shape: tuple[int, ...], where: str
+) -> npt.NDArray[np.float64] | None:
+    value = annotation.get(field)
+    if value is None:
+        return None
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}.{field} is not an array of numbers: {error}") from error
+    if numbers.shape != shape:
+        raise InputError(f"{where}.{field} has shape {numbers.shape}; it must be {shape}")
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{where}.{field} has values that are not finite")
+    return numbers
+
+
+def _check_required(samples: list[FolderSample], require: Iterable[str], source: Path) -> None:
+    for field in require:
+        missing = [sample.name for sample in samples if getattr(sample, field) is None]
+        if missing:
+            raise InputError(
+                f"{source}: {len(missing)} of {len(samples)} images have no {field!r}, "
+                f"the first {missing[0]!r}"
+            )
