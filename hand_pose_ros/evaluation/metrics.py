@@ -116,12 +116,10 @@ def pck_auc(
 ) -> float:
     """Return the area under the PCK curve between two thresholds, 0 to 1 (trapezoids)."""
     if not 0.0 <= low_mm < high_mm:
-        raise InputError(
-            f"PCK thresholds are {low_mm} and {high_mm}; they must rise from 0 or more"
-        )
+        raise InputError(f"PCK thresholds are {low_mm}, {high_mm}; they must rise from 0 or more")
     thresholds = np.linspace(low_mm, high_mm, AUC_STEPS)
     curve = pck(errors_mm, thresholds)
-    return float(np.trapz(curve, thresholds) / (high_mm - low_mm))
+    return float((curve[1:] + curve[:-1]).mean() / 2.0)
 
 
 def acceleration(points: npt.ArrayLike, rate_hz: float | None = None) -> Array:
@@ -193,7 +191,7 @@ def _anchor_scale(predicted: Array, true: Array) -> Array:
         length = np.linalg.norm(points[..., MIDDLE_MCP, :], axis=-1)
         if (length <= 0.0).any():
             raise InputError(
-                f"{name} hand {_first(length <= 0.0)} has no length from wrist to MCP"
+                f"{name} hand {_first(length <= 0.0)} has its middle MCP on its wrist"
             )
         lengths.append(length)
     return (lengths[1] / lengths[0])[..., None, None]
