@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand import skeleton
-
-if TYPE_CHECKING:
-    from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.camera import Camera
 
 _POINTS, _BONES = len(skeleton.KEYPOINTS), len(skeleton.BONES)
 _SHAPES = {
@@ -57,7 +54,7 @@ class HandEstimate:
         score: how sure it is that here is a hand, 0..1.
         keypoints: (21, 3) [m], order `skeleton.KEYPOINTS`.
         keypoints_px: (21, 2) pixels (u, v) of the source image as the detector saw them, not the
-            projection of `keypoints`.
+            projection of `keypoints`; the centre of the upper left pixel is (0, 0).
         keypoints_std: (21,) [m] standard deviation over the hypotheses, root of the sum over the
             three axes; NaN where unknown.
         T_cam_wrist: (4, 4) pose of the wrist frame, p_cam = T_cam_wrist @ p_wrist.

@@ -1,0 +1,1 @@
+"""The edge to ROS: messages, conversions, markers, images and bags; no message goes further."""
