@@ -1,0 +1,28 @@
+"""`hand-pose models`: what `--model` and `--engine` take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb takes no options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables of models and engines."""
+    from hand_pose_ros.models.registry import ENGINES, MODELS
+
+    print_table("model", {name: entry.summary for name, entry in MODELS.items()})
+    print_table("engine", {name: entry.summary for name, entry in ENGINES.items()})
+    return 0
+
+
+def print_table(title: str, rows: Mapping[str, str]) -> None:
+    """Print names and what they are, aligned."""
+    width = max(len(title), *(len(name) for name in rows))
+    print(f"{title:<{width}}  what it is")
+    for name, summary in rows.items():
+        print(f"{name:<{width}}  {summary}")
+    print()
