@@ -35,8 +35,8 @@ class MessageTypes:
     """The classes of `MESSAGES` as attributes; a field that is not given gets its ROS default.
 
     Attributes:
-        points: makes the value of a `geometry_msgs/Point[]` field from two arrays: positions (N, 3)
-            [m] and which of them in which order, (M,) int. A position used twice is made once.
+        points: makes the value of a `geometry_msgs/Point[]` field from two arrays, positions
+            (N, 3) [m] and which of them in which order, (M,) int; one used twice is made once.
         sequence: makes the value of an unbounded numeric field from an array of its own dtype.
     """
 

@@ -1,6 +1,6 @@
 """The messages without a ROS installation: classes and serialisation of the rosbags library.
 
-Our own messages are read from the `.msg` files that the ROS build uses, so there is one definition.
+Our own messages are read from the `.msg` files that the ROS build uses: there is one definition.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from hand_pose_ros.resources import interface_folder
 from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, PACKAGE, MessageTypes
 
 _MARKER = MESSAGES["Marker"]
@@ -24,7 +24,7 @@ _MARKER_PARTS = (f"{PACKAGE}/msg/MarkerBeforePoints", f"{PACKAGE}/msg/MarkerAfte
 
 
 class PackedPoints:
-    """A list of `geometry_msgs/Point` kept as one array; serialised in one copy within a Marker."""
+    """A list of `geometry_msgs/Point` kept as one array; a Marker writes it in one copy."""
 
     def __init__(self, positions: npt.NDArray[np.float64], point: type) -> None:
         self.positions = np.ascontiguousarray(positions, "<f8")
@@ -49,7 +49,7 @@ def typestore() -> Typestore:
     store = get_typestore(Stores.ROS2_JAZZY)
     definitions: dict[str, Any] = {}
     for name in OWN_MESSAGES:
-        text = (_interface_folder() / f"{name}.msg").read_text(encoding="utf-8")
+        text = (interface_folder() / f"{name}.msg").read_text(encoding="utf-8")
         definitions.update(get_types_from_msg(text, MESSAGES[name]))
     store.register(definitions)
     _pack_marker_points(store)
@@ -67,10 +67,6 @@ def rosbags_types() -> MessageTypes:
 
     classes = {short: _with_defaults(store, full) for short, full in MESSAGES.items()}
     return MessageTypes(classes, points, np.ascontiguousarray)
-
-
-def _interface_folder() -> Path:
-    return Path(__file__).resolve().parents[2] / "msg"
 
 
 def _with_defaults(store: Typestore, name: str) -> type:

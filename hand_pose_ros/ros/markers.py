@@ -1,0 +1,169 @@
+"""What RViz and Foxglove draw: the skeleton of each hand and, where given, its surface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.errors import ConfigError, ShapeError
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.ros.conversions import hand_name, header
+from hand_pose_ros.ros.messages import MessageTypes
+from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate
+
+BONES_ID, JOINTS_ID, MESH_ID = 0, 1, 2
+"""Marker ids within the namespace of a hand."""
+
+MESH_STEP = 2.0**-16
+"""Grid of the surface's vertices [m], 15 um: short binary fractions, so that a bag compresses."""
+
+FINGER_COLORS = {
+    "thumb": (0.94, 0.33, 0.31),
+    "index": (0.98, 0.70, 0.20),
+    "middle": (0.45, 0.78, 0.35),
+    "ring": (0.25, 0.62, 0.93),
+    "little": (0.65, 0.45, 0.88),
+}
+WRIST_COLOR = (0.9, 0.9, 0.9)
+SIDE_COLORS = {"left": (0.62, 0.75, 0.92), "right": (0.93, 0.78, 0.66)}
+"""Colours (red, green, blue) of the surface."""
+
+_BONE_ENDS = np.array([(skeleton.PARENTS[i], i) for i in range(1, len(skeleton.KEYPOINTS))])
+_KEYPOINT_COLORS = (WRIST_COLOR, *(FINGER_COLORS[f] for f in skeleton.FINGERS for _ in range(4)))
+
+
+@dataclass(frozen=True)
+class MarkerStyle:
+    """How hands are drawn.
+
+    Attributes:
+        lifetime_s: how long a marker stays without a newer one [s]; 0 means for ever.
+        bone_width: width of the bones [m].
+        joint_diameter: diameter of the joints [m].
+        mesh_opacity: 0 (unseen) to 1 (solid).
+    """
+
+    lifetime_s: float = 0.5
+    bone_width: float = 0.004
+    joint_diameter: float = 0.008
+    mesh_opacity: float = 0.6
+
+    def __post_init__(self) -> None:
+        for name in ("lifetime_s", "bone_width", "joint_diameter", "mesh_opacity"):
+            value = getattr(self, name)
+            top = 1.0 if name == "mesh_opacity" else 1e6
+            if not 0.0 <= value <= top:
+                raise ConfigError(f"{name} is {value}; it must lie between 0 and {top:g}")
+
+
+class MarkerWriter:
+    """Makes the MarkerArray of each image, with a DELETE for what the last one had and lost."""
+
+    def __init__(self, types: MessageTypes, style: MarkerStyle | None = None) -> None:
+        self._types = types
+        self._style = style or MarkerStyle()
+        self._shown: set[tuple[str, int]] = set()
+
+    def reset(self) -> None:
+        """Forget what is shown; nothing of it will be deleted."""
+        self._shown = set()
+
+    def markers(
+        self,
+        frame: FrameEstimate,
+        meshes: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[np.integer]]] | None = None,
+    ) -> Any:
+        """Return the visualization_msgs/MarkerArray of one image.
+
+        A hand or a surface that is not finite is not drawn.
+
+        Args:
+            frame: the hands.
+            meshes: for the ids of some hands, vertices (V, 3) [m] in the camera frame and faces
+                (F, 3), counter-clockwise from outside.
+
+        Raises:
+            ShapeError: vertices or faces have another shape.
+        """
+        meshes = meshes or {}
+        drawn = []
+        for hand in frame.hands:
+            if not np.isfinite(hand.keypoints).all():
+                continue
+            drawn += self._skeleton(frame, hand)
+            if hand.id in meshes:
+                drawn += self._surface(frame, hand, *meshes[hand.id])
+        shown = {(marker.ns, marker.id) for marker in drawn}
+        lost = [self._lost(frame, *key) for key in sorted(self._shown - shown)]
+        self._shown = shown
+        return self._types.MarkerArray(markers=lost + drawn)
+
+    def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
+        types, style = self._types, self._style
+        colors = [self._color(color, 1.0) for color in _KEYPOINT_COLORS]
+        bones = self._marker(frame, hand, BONES_ID, types.Marker.LINE_LIST)
+        bones.scale.x = float(style.bone_width)
+        bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())
+        bones.colors = [colors[end] for end in _BONE_ENDS[:, 1] for _ in range(2)]
+        joints = self._marker(frame, hand, JOINTS_ID, types.Marker.SPHERE_LIST)
+        joints.scale = _cube(types, style.joint_diameter)
+        joints.points = types.points(hand.keypoints, np.arange(len(hand.keypoints)))
+        joints.colors = colors
+        return [bones, joints]
+
+    def _surface(
+        self,
+        frame: FrameEstimate,
+        hand: HandEstimate,
+        vertices: npt.NDArray[Any],
+        faces: npt.NDArray[np.integer],
+    ) -> list[Any]:
+        vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
+        if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
+            raise ShapeError(
+                f"mesh has vertices {vertices.shape} and faces {faces.shape}; they must be "
+                "(V, 3) and (F, 3)"
+            )
+        if not np.isfinite(vertices).all():
+            return []
+        surface = self._marker(frame, hand, MESH_ID, self._types.Marker.TRIANGLE_LIST)
+        surface.scale = _cube(self._types, 1.0)
+        surface.points = self._types.points(
+            np.round(vertices / MESH_STEP) * MESH_STEP, faces.ravel()
+        )
+        return [surface]
+
+    def _marker(self, frame: FrameEstimate, hand: HandEstimate, number: int, kind: int) -> Any:
+        types = self._types
+        sec, fraction = divmod(self._style.lifetime_s, 1.0)
+        return types.Marker(
+            header=header(types, frame.stamp_ns, frame.frame_id),
+            ns=hand_name(hand),
+            id=number,
+            type=kind,
+            action=types.Marker.ADD,
+            pose=types.Pose(orientation=types.Quaternion(w=1.0)),
+            color=self._color(SIDE_COLORS[hand.side], self._style.mesh_opacity),
+            lifetime=types.Duration(sec=int(sec), nanosec=int(fraction * 1e9)),
+        )
+
+    def _lost(self, frame: FrameEstimate, namespace: str, number: int) -> Any:
+        types = self._types
+        return types.Marker(
+            header=header(types, frame.stamp_ns, frame.frame_id),
+            ns=namespace,
+            id=number,
+            action=types.Marker.DELETE,
+        )
+
+    def _color(self, color: tuple[float, float, float], opacity: float) -> Any:
+        red, green, blue = color
+        return self._types.ColorRGBA(r=red, g=green, b=blue, a=float(opacity))
+
+
+def _cube(types: MessageTypes, size: float) -> Any:
+    return types.Vector3(x=float(size), y=float(size), z=float(size))
