@@ -1,0 +1,143 @@
+"""Where the hands are in an image, with their 2D landmarks: the front of every route.
+
+A `Detector` is all that the tracker and the estimator know; MediaPipe is the one that ships.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.errors import ConfigError, InputError, ShapeError
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.runtime.mediapipe_graph import HandsGraph
+
+_POINTS = len(skeleton.KEYPOINTS)
+_SHAPES = {
+    "keypoints_px": (_POINTS, 2),
+    "depth_px": (_POINTS,),
+    "world": (_POINTS, 3),
+    "box": (4,),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One hand as a detector sees it in one image.
+
+    Attributes:
+        side: "left" or "right".
+        side_score: how sure the side is, 0.5..1.
+        score: how sure it is that here is a hand, 0..1.
+        keypoints_px: (21, 2) pixels (u, v), order `skeleton.KEYPOINTS`; the centre of the upper
+            left pixel is (0, 0).
+        depth_px: (21,) depth relative to the wrist in the scale of the pixels, away from the camera
+            positive.
+        world: (21, 3) the detector's own 3D points about the hand's centre, camera axes [m].
+        box: (4,) x, y, width, height [px] around the keypoints.
+    """
+
+    side: str
+    side_score: float
+    score: float
+    keypoints_px: npt.NDArray[np.float64]
+    depth_px: npt.NDArray[np.float64]
+    world: npt.NDArray[np.float64]
+    box: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.side not in skeleton.SIDES:
+            raise InputError(f"side is {self.side!r}; it must be one of {skeleton.SIDES}")
+        for name, shape in _SHAPES.items():
+            array = np.asarray(getattr(self, name), dtype=np.float64)
+            if array.shape != shape:
+                raise ShapeError(f"{name} has shape {array.shape}; it must be {shape}")
+            object.__setattr__(self, name, array)
+
+    @property
+    def size_px(self) -> float:
+        """The longer side of the box [px]."""
+        return float(max(self.box[2], self.box[3]))
+
+
+class Detector(Protocol):
+    """Anything that finds hands in an image."""
+
+    def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the hands in an RGB image (H, W, 3) uint8, in any order."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything about earlier images."""
+        ...
+
+
+class MediaPipeDetector:
+    """MediaPipe Hands in its tracking mode: for the frames of one video, in their order."""
+
+    def __init__(
+        self,
+        max_hands: int = 2,
+        min_detection: float = 0.5,
+        min_presence: float = 0.5,
+        model_complexity: int = 1,
+    ) -> None:
+        check_thresholds(max_hands, min_detection, min_presence)
+        self._graph = HandsGraph(
+            max_hands=max_hands,
+            tracking=True,
+            model_complexity=model_complexity,
+            min_detection=min_detection,
+            min_presence=min_presence,
+        )
+
+    def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the hands of the next frame, an RGB image (H, W, 3) uint8."""
+        height, width = image_rgb.shape[:2]
+        return [detection_of(width, height, *hand) for hand in self._graph.process(image_rgb)]
+
+    def reset(self) -> None:
+        """Forget the hands that are being followed."""
+        self._graph.reset()
+
+    def close(self) -> None:
+        """End MediaPipe's threads."""
+        self._graph.close()
+
+
+def detection_of(
+    width: int,
+    height: int,
+    points: npt.NDArray[np.float64],
+    world: npt.NDArray[np.float64],
+    label: str,
+    label_score: float,
+    presence: float,
+) -> Detection:
+    """Return the detection that one hand of a MediaPipe graph means in an image of that size.
+
+    MediaPipe measures from the image's edge in parts of its size, and calls the sides as a mirror
+    shows them.
+    """
+    keypoints = points[:, :2] * (width, height) - 0.5
+    depth = (points[:, 2] - points[0, 2]) * width
+    side = "right" if label == "Left" else "left"
+    return Detection(side, label_score, presence, keypoints, depth, world, box_around(keypoints))
+
+
+def box_around(keypoints_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return x, y, width, height [px] of the tightest box around points (*, 2)."""
+    low = keypoints_px.min(axis=0)
+    return np.concatenate((low, keypoints_px.max(axis=0) - low))
+
+
+def check_thresholds(max_hands: int, min_detection: float, min_presence: float) -> None:
+    """Raise a ConfigError for a number of hands or a threshold that makes no sense."""
+    if max_hands < 1:
+        raise ConfigError(f"max_hands is {max_hands}; it must be at least 1")
+    for name, value in (("min_detection", min_detection), ("min_presence", min_presence)):
+        if not 0.0 <= value <= 1.0:
+            raise ConfigError(f"{name} is {value}; it must lie in 0..1")
