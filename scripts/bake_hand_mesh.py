@@ -7,6 +7,7 @@ first time, while anny builds its model.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _LOG = logging.getLogger("bake_hand_mesh")
 
 
 def bake(hand: SourceHand) -> dict[str, np.ndarray]:
-    """Return the arrays of the asset: the rest surface in the wrist frame and how it is skinned."""
+    """Return the arrays of the asset: the rest surface in the wrist frame and its skinning."""
     joints = find_landmarks(hand)
     rest, residual = fit_rest_hand(joints, nail_normals(hand, joints))
     _LOG.info("joints off their landmarks: mean %.2f mm", 1e3 * residual.mean())
@@ -35,7 +36,7 @@ def bake(hand: SourceHand) -> dict[str, np.ndarray]:
     placed = forward_kinematics(rest).positions.numpy() @ to_wrist * scale
     loop = boundary_loop(hand.faces)
     # The cut is closed by a fan that runs against the edges of the skin around it.
-    cap = np.array([(loop[0], b, a) for a, b in zip(loop[1:-1], loop[2:], strict=True)])
+    cap = np.array([(loop[0], b, a) for a, b in itertools.pairwise(loop[1:])])
     uvs = np.concatenate((hand.corner_uvs, np.zeros((len(cap), 3, 2))))
     return {
         "vertices": vertices.astype(np.float32),

