@@ -34,8 +34,8 @@ class Detection:
         score: how sure it is that here is a hand, 0..1.
         keypoints_px: (21, 2) pixels (u, v), order `skeleton.KEYPOINTS`; the centre of the upper
             left pixel is (0, 0).
-        depth_px: (21,) depth relative to the wrist in the scale of the pixels, away from the camera
-            positive.
+        depth_px: (21,) depth relative to the wrist in the scale of the pixels, positive away from
+            the camera.
         world: (21, 3) the detector's own 3D points about the hand's centre, camera axes [m].
         box: (4,) x, y, width, height [px] around the keypoints.
     """

@@ -1,7 +1,7 @@
 """MediaPipe's hand graphs, run one image at a time: palms and landmarks, or landmarks alone.
 
 The `solutions` front of MediaPipe hides how sure the landmark network is that it sees a hand, and
-cannot run that network on a region of our choice. The graphs underneath can; both are in its wheel.
+cannot run that network on a region of our choice. The graphs underneath can; its wheel has both.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def import_mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "2")
     try:
         import mediapipe
-        import mediapipe.python.solutions.hands  # noqa: F401  (registers the options' messages)
+        import mediapipe.python.solutions.hands
     except ImportError as error:
         raise UnavailableError(
             f"detecting hands needs mediapipe ({error}); install it with "
@@ -58,7 +58,7 @@ def import_mediapipe() -> Any:
 
 
 class Graph:
-    """A running MediaPipe graph: feed named packets, get every packet each stream gave for them."""
+    """A running MediaPipe graph: feed named packets, get all that each stream gave for them."""
 
     def __init__(
         self, config: Any, side_packets: Mapping[str, Any], outputs: tuple[str, ...]

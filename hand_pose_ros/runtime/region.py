@@ -13,8 +13,8 @@ from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.detect import Detection, box_around
 
 MARGIN = 1.7
-"""Side of the square over the box around `_CROP_POINTS`. MediaPipe takes 2.0; on real hands the 2D
-error of one view is 3.57, 3.54, 3.67, 3.85 and 4.30 % of the hand's size at 1.6, 1.8, 2.0, 2.2, 2.5."""
+"""Side of the square over the box around `_CROP_POINTS`. MediaPipe takes 2.0. On real hands the 2D
+error of one view is 3.57, 3.54, 3.67, 3.85, 4.30 % of the hand's size at 1.6, 1.8, 2.0, 2.2, 2.5."""
 
 SHIFT = 0.1
 """How far its centre lies from the box's towards the finger tips, in box heights (MediaPipe's)."""

@@ -1,7 +1,7 @@
 """Hands in still images: found in one of several tries, then averaged over several views.
 
-A video gives a detector many chances, a photograph one. So where the palm detector finds nothing in
-an image as it is, it sees it again smaller, turned and mirrored; and once the hand is found, the
+A video gives a detector many chances, a photograph one. So where the palm detector finds nothing
+in an image as it is, it sees it again smaller, turned and mirrored; and once the hand is found, the
 landmark network looks at it turned a little each way and mirrored, and the median of what it says
 is kept: its gross errors differ from view to view.
 """

@@ -1,0 +1,151 @@
+"""Image, intrinsics and stamp in; metric, kinematically valid hands out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.errors import InputError, ShapeError
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.runtime.config import EstimatorConfig
+from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
+from hand_pose_ros.runtime.estimate import FrameEstimate
+from hand_pose_ros.runtime.hand_state import HandState, place_hand, pose_hands
+from hand_pose_ros.runtime.lift import Lift
+from hand_pose_ros.runtime.track import Tracked, Tracker
+
+STAGES = ("detect", "track", "lift", "pose", "root")
+"""Names of the stages in `FrameEstimate.timings_ms`, in their order; "total" is beside them."""
+
+
+class Estimator:
+    """Runs the stages over the images of one camera, in the order of their stamps.
+
+    Not for several threads at once. A stamp that jumps back, or ahead by more than the tracker's
+    `max_gap_s`, starts anew as `reset` does.
+    """
+
+    def __init__(
+        self,
+        config: EstimatorConfig | None = None,
+        detector: Detector | None = None,
+        lift: Lift | None = None,
+    ) -> None:
+        self.config = config or EstimatorConfig()
+        self._detector = detector or _default_detector(self.config)
+        self._lift = lift or _default_lift()
+        self._tracker = Tracker(self.config.track)
+        self._states: dict[str, HandState] = {}
+        self._stamp_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget all earlier images: hands, ids, proportions, filters."""
+        self._detector.reset()
+        self._tracker.reset()
+        self._states.clear()
+        self._stamp_ns = None
+
+    def estimate(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        camera: Camera,
+        stamp_ns: int,
+        frame_id: str = "camera",
+        depth: npt.NDArray[np.floating] | None = None,
+    ) -> FrameEstimate:
+        """Return the hands that are seen in this image.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            camera: its intrinsics, for an image of this size.
+            stamp_ns: its time [ns].
+            frame_id: name of its optical frame.
+            depth: (H, W) z of the surface at each pixel [m], registered; 0 or NaN is a hole.
+
+        Raises:
+            ShapeError: image or depth does not have the camera's size.
+            InputError: the image is not RGB uint8.
+        """
+        _check_image(image_rgb, camera, depth)
+        if self._must_restart(stamp_ns):
+            self.reset()
+        self._stamp_ns = stamp_ns
+        clock = _Stopwatch()
+        with clock.stage("detect"):
+            detections = self._detector.detect(image_rgb)
+        with clock.stage("track"):
+            tracked = self._tracker.update(detections, stamp_ns)
+            states = self._states_of(tracked)
+        with clock.stage("lift"):
+            lifted = self._lift([hand.detection for hand in tracked], camera) if tracked else []
+        with clock.stage("pose"):
+            posed = pose_hands([hand.side for hand in tracked], states, lifted, stamp_ns)
+        with clock.stage("root"):
+            hands = tuple(
+                place_hand(hand, state, pose, camera, depth)
+                for hand, state, pose in zip(tracked, states, posed, strict=True)
+            )
+        return FrameEstimate(stamp_ns, frame_id, camera, hands, clock.finished())
+
+    def _must_restart(self, stamp_ns: int) -> bool:
+        if self._stamp_ns is None:
+            return False
+        gap_ns = stamp_ns - self._stamp_ns
+        return gap_ns < 0 or gap_ns > self.config.track.max_gap_s * 1e9
+
+    def _states_of(self, tracked: Sequence[Tracked]) -> list[HandState]:
+        """Return the state of each hand, fresh for a new one; drop those of forgotten hands."""
+        for hand in tracked:
+            if hand.is_new:
+                self._states[hand.id] = HandState(self.config)
+        self._states = {key: self._states[key] for key in self._tracker.ids}
+        return [self._states[hand.id] for hand in tracked]
+
+
+class _Stopwatch:
+    """Times the stages of one image."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._times_ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        start = time.perf_counter()
+        yield
+        self._times_ms[name] = (time.perf_counter() - start) * 1e3
+
+    def finished(self) -> dict[str, float]:
+        """Return the milliseconds of each stage, and their total."""
+        return {**self._times_ms, "total": (time.perf_counter() - self._start) * 1e3}
+
+
+def _check_image(
+    image_rgb: npt.NDArray[np.uint8], camera: Camera, depth: npt.NDArray[np.floating] | None
+) -> None:
+    if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
+        raise InputError(
+            f"image has shape {image_rgb.shape} and type {image_rgb.dtype}; "
+            "it must be (height, width, 3) uint8"
+        )
+    size = (camera.height, camera.width)
+    if image_rgb.shape[:2] != size:
+        raise ShapeError(f"image has shape {image_rgb.shape}; the camera is {size}")
+    if depth is not None and depth.shape != size:
+        raise ShapeError(f"depth has shape {depth.shape}; the camera is {size}")
+
+
+def _default_detector(config: EstimatorConfig) -> Detector:
+    detector = config.detector
+    return MediaPipeDetector(detector.max_hands, detector.min_detection, detector.min_presence)
+
+
+def _default_lift() -> Lift:
+    from hand_pose_ros.runtime.lift import KeypointLift
+
+    return KeypointLift.from_name()

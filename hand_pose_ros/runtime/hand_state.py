@@ -1,0 +1,169 @@
+"""What is remembered of one hand, and how a lifted hand becomes an estimate with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.hand.root import RootFit, metric_root, root_from_depth
+from hand_pose_ros.hand.rotations import euler_from_matrix
+from hand_pose_ros.runtime.config import EstimatorConfig
+from hand_pose_ros.runtime.estimate import HandEstimate, ScaleSource
+from hand_pose_ros.runtime.lift import LiftedHand
+from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
+from hand_pose_ros.runtime.track import Tracked
+
+_MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
+_MIRROR_FRAMES = _MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
+"""Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
+
+
+class HandState:
+    """What is remembered of one hand: its shape, its size, its filters."""
+
+    def __init__(self, config: EstimatorConfig) -> None:
+        self.shape = ShapeAverage(config.average_s)
+        self.filter = PoseFilter(config.smoothing)
+        self.measured = config.hand_scale > 0.0
+        self.anchor = config.hand_scale or skeleton.DEFAULT_ANCHOR_LENGTH
+        self.dt = 0.0
+        self._assumed_anchor = self.anchor
+        self._depth_votes = 0
+        self._log_size = 0.0
+        self._stamp_ns: int | None = None
+
+    def smooth(self, hand: LiftedHand, stamp_ns: int) -> tuple[npt.NDArray[np.float64], ...]:
+        """Return root rotation, angles, ratios and offsets over time, with those of an image."""
+        before = stamp_ns if self._stamp_ns is None else self._stamp_ns
+        self._stamp_ns, self.dt = stamp_ns, (stamp_ns - before) * 1e-9
+        pose = self.filter.pose(hand.root_rotation, hand.articulation, self.dt)
+        return (*pose, *self.shape(hand.ratios, hand.offsets, self.dt))
+
+    @property
+    def knows_depth(self) -> bool:
+        """Whether a depth image has ever told this hand's size."""
+        return self._depth_votes > 0
+
+    def learn_size(self, ratio: float) -> None:
+        """Take that depth shows the hand larger by a factor than its current anchor makes it."""
+        self._depth_votes += 1
+        seen = math.log(self.anchor / self._assumed_anchor * ratio)
+        self._log_size += (seen - self._log_size) / self._depth_votes
+        self.anchor = self._assumed_anchor * math.exp(self._log_size)
+
+    def scale_source(self, camera: Camera) -> ScaleSource:
+        """Return what the metres of this hand rest on."""
+        if self.knows_depth:
+            return ScaleSource.DEPTH
+        if self.measured and not camera.assumed:
+            return ScaleSource.CALIBRATED
+        if self.measured or not camera.assumed:
+            return ScaleSource.ASSUMED
+        return ScaleSource.UNKNOWN
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A hand of anchor length 1 about its wrist, of its own side, in the camera's axes.
+
+    Attributes:
+        points: (21, 3) joints relative to the wrist.
+        rotations: (21, 3, 3) frames of the bones, rotation 0 of the wrist.
+        articulation: (23,) smoothed and limited angles [rad].
+        ratios: (20,) averaged lengths of the bones.
+        offsets: (15,) averaged finger offsets [rad].
+        std: (21,) spread of the joints over the hypotheses.
+    """
+
+    points: npt.NDArray[np.float64]
+    rotations: npt.NDArray[np.float64]
+    articulation: npt.NDArray[np.float64]
+    ratios: npt.NDArray[np.float64]
+    offsets: npt.NDArray[np.float64]
+    std: npt.NDArray[np.float64]
+
+
+def pose_hands(
+    sides: Sequence[str],
+    states: Sequence[HandState],
+    lifted: Sequence[LiftedHand],
+    stamp_ns: int,
+) -> list[Pose]:
+    """Return the hands with their averaged shape and smoothed angles, all placed in one batch."""
+    if not sides:
+        return []
+    smooth = [state.smooth(hand, stamp_ns) for state, hand in zip(states, lifted, strict=True)]
+    arrays = [torch.from_numpy(np.stack(column)) for column in zip(*smooth, strict=True)]
+    with torch.inference_mode():
+        joints = forward_kinematics(HandParameters(*arrays))
+    placed = zip(joints.positions.numpy(), joints.rotations.numpy(), strict=True)
+    poses = []
+    for side, hand, values, (points, rotations) in zip(sides, lifted, smooth, placed, strict=True):
+        if side == "left":
+            points, rotations = points * _MIRROR_POINTS, rotations * _MIRROR_FRAMES
+        _, articulation, ratios, offsets = values
+        poses.append(Pose(points, rotations, articulation, ratios, offsets, hand.std))
+    return poses
+
+
+def place_hand(
+    hand: Tracked,
+    state: HandState,
+    pose: Pose,
+    camera: Camera,
+    depth: npt.NDArray[np.floating] | None,
+) -> HandEstimate:
+    """Return the estimate: the hand at its size, in front of the camera."""
+    rays = camera.normalize(hand.detection.keypoints_px)
+    fit = _root(state, pose.points, rays, camera, depth)
+    translation = state.filter.place(fit.translation, state.dt)
+    T_cam_wrist = np.eye(4)
+    T_cam_wrist[:3, :3], T_cam_wrist[:3, 3] = pose.rotations[0], translation
+    yaw_pitch_roll = euler_from_matrix(torch.from_numpy(pose.rotations[0])).numpy()
+    return HandEstimate(
+        id=hand.id,
+        side=hand.side,
+        side_score=hand.side_score,
+        score=hand.detection.score,
+        keypoints=pose.points * state.anchor + translation,
+        keypoints_px=hand.detection.keypoints_px,
+        keypoints_std=pose.std * state.anchor,
+        T_cam_wrist=T_cam_wrist,
+        rotations=pose.rotations,
+        angles=np.concatenate((yaw_pitch_roll, pose.articulation)),
+        bone_lengths=pose.ratios * state.anchor,
+        offsets=pose.offsets,
+        box=hand.detection.box,
+        scale_source=state.scale_source(camera),
+    )
+
+
+def _root(
+    state: HandState,
+    points: npt.NDArray[np.float64],
+    rays: npt.NDArray[np.float64],
+    camera: Camera,
+    depth: npt.NDArray[np.floating] | None,
+) -> RootFit:
+    """Return where the wrist is; a depth image also teaches the state how large the hand is.
+
+    Seen by one camera, a hand of twice the size stands twice as far away. So the ratio of the
+    distance that depth shows to the one that the assumed size asks for corrects that size.
+    """
+    by_size = metric_root(points * state.anchor, rays)
+    if depth is None:
+        return by_size
+    by_depth = root_from_depth(points * state.anchor, rays, depth, camera)
+    if not by_depth.ok or not by_size.ok:
+        return by_size
+    state.learn_size(float(by_depth.translation[2] / by_size.translation[2]))
+    corrected = root_from_depth(points * state.anchor, rays, depth, camera)
+    return corrected if corrected.ok else by_depth

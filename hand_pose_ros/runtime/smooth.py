@@ -1,0 +1,144 @@
+"""Smoothing over time that follows fast hands and holds still ones still, and shapes learnt once.
+
+Source: Casiez, Roussel and Vogel 2012, 1 Euro filter (algorithm 1); the shape of a hand does not
+change, so it is averaged: Ivashechkin et al. 2023, section 2.7.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.runtime.config import SmoothingConfig
+
+_SMALLEST_STEP_S = 1e-4
+
+
+class OneEuro:
+    """Low pass for a vector of numbers, each with a cutoff that grows with its own speed."""
+
+    def __init__(
+        self, cutoff: npt.ArrayLike, beta: npt.ArrayLike, derivative_cutoff: float
+    ) -> None:
+        self._cutoff, self._beta = np.asarray(cutoff, float), np.asarray(beta, float)
+        self._derivative_cutoff = derivative_cutoff
+        self.value: npt.NDArray[np.float64] | None = None
+        self._speed: npt.NDArray[np.float64] | None = None
+
+    def __call__(self, measured: npt.NDArray[np.floating], dt: float) -> npt.NDArray[np.float64]:
+        """Return the smoothed vector after a step of dt seconds."""
+        measured = np.asarray(measured, dtype=np.float64)
+        if self.value is None or self._speed is None:
+            self.value, self._speed = measured, np.zeros_like(measured)
+            return measured
+        dt = max(dt, _SMALLEST_STEP_S)
+        step = measured - self.value
+        self._speed = self._speed + _share(self._derivative_cutoff, dt) * (step / dt - self._speed)
+        share = _share(self._cutoff + self._beta * np.abs(self._speed), dt)
+        self.value = self.value + share * step
+        return self.value
+
+
+class RotationOneEuro:
+    """The same filter for a rotation, in the tangent space of its last value."""
+
+    def __init__(self, cutoff: float, beta: float, derivative_cutoff: float) -> None:
+        self._cutoff, self._beta, self._derivative_cutoff = cutoff, beta, derivative_cutoff
+        self.value: npt.NDArray[np.float64] | None = None
+        self._speed = np.zeros(3)
+
+    def __call__(self, measured: npt.NDArray[np.floating], dt: float) -> npt.NDArray[np.float64]:
+        """Return the smoothed rotation (3, 3) after a step of dt seconds."""
+        measured = np.asarray(measured, dtype=np.float64)
+        if self.value is None:
+            self.value = measured
+            return measured
+        dt = max(dt, _SMALLEST_STEP_S)
+        step = rotation_vector(measured @ self.value.T)
+        self._speed = self._speed + _share(self._derivative_cutoff, dt) * (step / dt - self._speed)
+        speed = math.sqrt(self._speed @ self._speed)
+        share = _share(self._cutoff + self._beta * speed, dt)
+        self.value = rotation_matrix(share * step) @ self.value
+        return self.value
+
+
+class PoseFilter:
+    """The filters of one hand: wrist rotation, articulation and place. A new hand, a new one."""
+
+    def __init__(self, config: SmoothingConfig) -> None:
+        speed = config.derivative_cutoff
+        self._enabled = config.enabled
+        self._rotation = RotationOneEuro(config.rotation_cutoff, config.rotation_beta, speed)
+        self._angles = OneEuro(config.angle_cutoff, config.angle_beta, speed)
+        cutoffs = (config.lateral_cutoff, config.lateral_cutoff, config.depth_cutoff)
+        betas = (config.lateral_beta, config.lateral_beta, config.depth_beta)
+        self._place = OneEuro(cutoffs, betas, speed)
+
+    def pose(
+        self, rotation: npt.NDArray[np.floating], articulation: npt.NDArray[np.floating], dt: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the smoothed wrist rotation (3, 3) and angles (23,), within their limits."""
+        if not self._enabled:
+            return np.asarray(rotation, float), np.clip(articulation, *_LIMITS)
+        rotation = self._rotation(rotation, dt)
+        return rotation, np.clip(self._angles(articulation, dt), *_LIMITS)
+
+    def place(self, translation: npt.NDArray[np.float64], dt: float) -> npt.NDArray[np.float64]:
+        """Return the smoothed place (3,) [m] of a wrist in front of the camera.
+
+        Smoothed as a viewing ray and the logarithm of its depth: the depth shakes many times more.
+        """
+        if not self._enabled or not translation[2] > 0.0:
+            return translation
+        x, y, z = translation
+        x, y, z = self._place(np.array((x / z, y / z, math.log(z))), dt)
+        return np.array((x, y, 1.0)) * math.exp(z)
+
+
+class ShapeAverage:
+    """The proportions and finger offsets of one hand: a running mean that soon rests.
+
+    Frames count alike until `settle_s`; then one frame counts less and less (its share falls with
+    the square of the time), so that lengths are constant in use and still forget a bad start.
+    """
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
+        self._count = 0.0
+        self._age_s = 0.0
+        self._mean: npt.NDArray[np.float64] | None = None
+
+    def __call__(
+        self, ratios: npt.NDArray[np.floating], offsets: npt.NDArray[np.floating], dt: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the averaged ratios (20,) and offsets (15,) with those of one more frame."""
+        seen = np.concatenate((ratios, offsets))
+        self._age_s += dt
+        self._count += 1.0
+        if self._mean is None:
+            self._mean = seen
+        late = max(self._age_s / self._settle_s, 1.0) if self._settle_s > 0.0 else 1.0
+        self._mean = self._mean + (seen - self._mean) / (self._count * late)
+        return self._mean[: len(ratios)], self._mean[len(ratios) :]
+
+
+def rotation_vector(rotation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the axis (3,) times the angle [rad] of a rotation (3, 3)."""
+    return np.asarray(cv2.Rodrigues(rotation)[0]).ravel()
+
+
+def rotation_matrix(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the rotation (3, 3) about an axis by its length [rad]."""
+    return np.asarray(cv2.Rodrigues(vector)[0])
+
+
+def _share(cutoff: npt.ArrayLike, dt: float) -> npt.NDArray[np.float64]:
+    """Return the share of a step that a low pass lets through: 1 / (1 + tau / dt)."""
+    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * np.asarray(cutoff) * dt)))
+
+
+_LIMITS = tuple(np.array(skeleton.ARTICULATION_LIMITS).T)
