@@ -37,7 +37,7 @@ lint: $(STAMP) ## The checks that pre-commit runs too
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python tools/check_files.py
+	$(BIN)/python scripts/check_files.py
 
 pytest: $(STAMP) ## Only the tests; ARGS="-k camera" chooses
 	$(BIN)/python -m pytest $(ARGS)
@@ -61,7 +61,7 @@ hooks: $(STAMP) ## Run the checks before every commit
 
 clean: ## Remove what was built, not the environment
 	rm -rf build install log out runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
-	find hand_pose_ros test tools requirements -name __pycache__ -type d -prune -exec rm -rf {} +
+	find hand_pose_ros test scripts requirements -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environment too
 	rm -rf "$(VENV)"

