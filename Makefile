@@ -47,7 +47,7 @@ format: $(STAMP) ## Let ruff rewrite the code
 	$(BIN)/ruff check --fix
 
 train: $(STAMP) ## Train the keypoint lifter that ships
-	$(BIN)/hand-pose train $(ARGS)
+	$(BIN)/hand-pose train --out "$${OUT:-runs/keypoints}" $(ARGS)
 
 bench: $(STAMP) ## Time the pipeline beside MediaPipe
 	$(BIN)/hand-pose bench --peer mediapipe $(ARGS)
