@@ -55,7 +55,7 @@ def camera_from_info(
         raise InputError(
             f"image is {width} x {height} px, CameraInfo is for {w} x {h} px: not the same shape"
         )
-    return camera.crop(x, y, w, h, width, height)
+    return camera.crop(float(x), float(y), float(w), float(h), width, height)
 
 
 def camera_info(camera: Camera, types: MessageTypes, stamp_ns: int, frame_id: str) -> Any:

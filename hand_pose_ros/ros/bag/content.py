@@ -71,13 +71,14 @@ def topic_of_connection(connection: Any) -> Topic:
 
 def topic_of_channel(channel: Any, schema: Any | None, count: int) -> Topic:
     """Return the topic that the mcap library calls a channel with its schema."""
-    known = schema is not None and schema.encoding in ("ros2msg", "ros2idl")
+    readable = schema is not None and schema.encoding in ("ros2msg", "ros2idl")
+    definition, encoding = (schema.data, schema.encoding) if schema and readable else (b"", "")
     return Topic(
         name=channel.topic,
         msgtype=schema.name if schema is not None else "",
         count=count,
-        definition=schema.data.decode() if known else "",
-        definition_format=schema.encoding if known else "",
+        definition=definition.decode(),
+        definition_format=encoding,
         digest=channel.metadata.get("topic_type_hash", ""),
         qos=dump_qos_v8(parse_qos(channel.metadata.get("offered_qos_profiles", ""))),
     )

@@ -65,7 +65,7 @@ class BagSource:
         calibration = _Calibration(self._reader, self.image_topic)
         if self.camera_info_topic is not None:
             calibration.update(next(self._reader.messages([self.camera_info_topic])))
-        names = {self.image_topic, self.camera_info_topic} - {None}
+        names = {name for name in (self.image_topic, self.camera_info_topic) if name}
         count = 0
         for message in self._reader.messages(None if self._on_message else names):
             if self._on_message is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,7 @@ class Frame:
         return self.stamp_ns if self.message is None else self.message.stamp_ns
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Something to take frames from, once or several times; close it after use.
 
