@@ -17,6 +17,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from hand_pose_ros.resources import interface_folder
+from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, PACKAGE, MessageTypes
 
 _MARKER = MESSAGES["Marker"]
 _MARKER_PARTS = (f"{PACKAGE}/msg/MarkerBeforePoints", f"{PACKAGE}/msg/MarkerAfterPoints")
