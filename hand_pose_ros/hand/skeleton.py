@@ -91,7 +91,7 @@ def _radians(rows: dict[str, tuple[float, float]], names: tuple[str, ...]) -> tu
 # MCP flexion 0..90 with 45 of hyperextension, PIP 0..100, DIP 0..90, thumb MCP 0..50, thumb IP
 # 0..80; the last 5 to 25 degrees beyond them are what hands reach passively, against a table or an
 # object. Abduction counts from the line of the metacarpal, so that parallel index and little fingers
-# stand at -14 and +25 degrees. The thumb CMC ranges (flexion-extension 53, abduction-adduction 42,
+# stand at -15 and +25 degrees. The thumb CMC ranges (flexion-extension 53, abduction-adduction 42,
 # rotation 17 degrees) are Cooney et al. 1981, widened by the spread over people.
 _LIMITS_DEG = {
     "thumb_cmc_abduction": (-40.0, 45.0),
@@ -112,15 +112,16 @@ _LIMITS_DEG = {
 ARTICULATION_LIMITS = _radians(_LIMITS_DEG, ARTICULATION)
 """(min, max) [rad] of each articulation, in the order of `ARTICULATION`."""
 
-# Directions of the metacarpals (and, for the thumb, of wrist to CMC) seen from the wrist, from the
-# spacing of the MCP heads across a palm 85 mm broad. The thumb's frame is rolled by 60 degrees: its
-# nail faces the radial side.
+# Directions of the metacarpals (and, for the thumb, of wrist to CMC) seen from the wrist. A palm 85 mm
+# broad (ANSUR 1988, mean of men and women), less half a finger at each side, puts 62 mm between the
+# index and little MCP centres; the transverse arch takes the little finger's side into the palm. The
+# thumb's frame is rolled by 60 degrees: its nail faces the radial side.
 _OFFSETS_DEG = {
     "thumb": (42.0, 20.0, -60.0),
-    "index": (14.0, 1.0, -3.0),
-    "middle": (1.0, 0.0, 0.0),
-    "ring": (-11.0, 2.0, 3.0),
-    "little": (-24.0, 6.0, 8.0),
+    "index": (16.5, 1.0, -3.0),
+    "middle": (2.5, 0.0, 0.0),
+    "ring": (-13.0, 4.0, 3.0),
+    "little": (-30.0, 9.0, 8.0),
 }
 DEFAULT_OFFSETS = tuple(math.radians(angle) for f in FINGERS for angle in _OFFSETS_DEG[f])
 """Finger offsets [rad] of the mean right hand, in the order of `OFFSETS`."""
@@ -136,18 +137,21 @@ OFFSET_LIMITS = tuple(
 )
 """(min, max) [rad] of each finger offset, in the order of `OFFSETS`."""
 
-DEFAULT_ANCHOR_LENGTH = 0.092
-"""Wrist to index MCP of an adult hand [m]: metacarpal of 68 mm (Buryanov and Kotiuk 2010) and carpus."""
+DEFAULT_ANCHOR_LENGTH = 0.087
+"""Wrist to index MCP of an adult hand [m]: hand length 187 mm (ANSUR 1988, mean of men and women) over
+the proportions below."""
 
-# Buryanov and Kotiuk 2010 (Proportions of hand segments, Int. J. Morphol. 28(3)) give the bones and
-# the soft tissue at the tips; joint centres lie inside the heads, which moves 2 to 4 mm from one
-# bone to its neighbour. Divided by the anchor bone.
+# Bones after Buryanov and Kotiuk 2010 (Proportions of hand segments, Int. J. Morphol. 28(3)), taken
+# from joint centre to joint centre: a centre lies inside the head of the proximal bone, 7 mm below its
+# surface at the MCP, 4 at the PIP, 3 at the DIP joints. The wrist is the head of the capitate, 20 mm
+# below the metacarpals; tips are 2 mm inside the skin. Index, in mm: 68 + 22 - 7 = 83 for the anchor,
+# 40 + 7 - 4, 22 + 4 - 3, 16 + 3 + 4 - 2. Divided by the anchor bone.
 _RATIOS = {
-    "thumb": (0.38, 0.47, 0.36, 0.29),
-    "index": (1.0, 0.45, 0.26, 0.23),
-    "middle": (1.0, 0.50, 0.30, 0.24),
-    "ring": (0.94, 0.465, 0.29, 0.24),
-    "little": (0.88, 0.37, 0.21, 0.21),
+    "thumb": (0.385, 0.50, 0.40, 0.34),
+    "index": (1.0, 0.515, 0.28, 0.255),
+    "middle": (0.965, 0.58, 0.325, 0.27),
+    "ring": (0.90, 0.535, 0.32, 0.265),
+    "little": (0.86, 0.42, 0.23, 0.24),
 }
 DEFAULT_RATIOS = tuple(ratio for finger in FINGERS for ratio in _RATIOS[finger])
 """Length of each bone over the anchor bone for the mean hand, in the order of `BONES`."""

@@ -1,0 +1,172 @@
+"""Kinematic hands in front of a camera, and what an imperfect keypoint detector would say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
+from hand_pose_ros.data.synthetic.shapes import (
+    sample_anchor_length,
+    sample_offsets,
+    sample_ratios,
+)
+from hand_pose_ros.errors import ConfigError
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.models.keypoints import KeypointObservation, look_at
+
+_FINGER_OF = torch.tensor([0, *(finger for finger in range(5) for _ in range(4))])
+_BASE_OF = [0, *(base for base in (1, 5, 9, 13, 17) for _ in range(4))]
+# How much of a finger's common error reaches each keypoint: little at its base, all at its tip.
+_REACH = torch.tensor([0.0, *((0.25, 0.5, 0.75, 1.0) * 5)])
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """How a keypoint detector errs, in units of the root-mean-square radius of the hand in view.
+
+    Attributes:
+        white: standard deviation of each keypoint on its own, per axis.
+        finger: of the tip of a whole finger that is off together.
+        wrist: of the wrist, on whose place detectors and datasets agree least.
+        outlier: share of fingers that are grossly wrong.
+        depth_finger: like `finger`, for relative depth and the detector's own 3D points.
+        depth_flip: share of hands with fingers whose depth has the wrong sign.
+        focal: relative error of the assumed focal length, for a third of the hands.
+    """
+
+    white: float = 0.045
+    finger: float = 0.09
+    wrist: float = 0.09
+    outlier: float = 0.02
+    depth_finger: float = 0.22
+    depth_flip: float = 0.08
+    focal: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"noise {name} is {value}; allowed are 0 to 1")
+
+
+@dataclass(frozen=True)
+class SampledHands:
+    """A batch of right hands with what a detector says of them.
+
+    Attributes:
+        observation: noisy keypoints, relative depth and 3D points.
+        hand: the true parameters; `bone_lengths` in units of the anchor bone.
+        joints: (batch, 21, 3) true joints in the same unit, camera axes, wrist at the origin.
+        wrist: (batch, 3) true wrist in the camera frame [m].
+        anchor: (batch, 1) true length of the anchor bone [m].
+    """
+
+    observation: KeypointObservation
+    hand: HandParameters
+    joints: Tensor
+    wrist: Tensor
+    anchor: Tensor
+
+
+def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> SampledHands:
+    """Draw hands with realistic poses, proportions and views, seen in true perspective.
+
+    Distances are log-uniform from 0.2 to 1.6 m; the hand is anywhere within 27 degrees of the
+    optical axis.
+    """
+    hand = HandParameters(
+        sample_wrist_rotation(count, generator),
+        sample_articulation(count, generator),
+        sample_ratios(count, generator),
+        sample_offsets(count, generator),
+    )
+    joints = forward_kinematics(hand).positions
+    anchor = sample_anchor_length(count, generator)
+    wrist = _sample_place(joints * anchor.unsqueeze(-1), generator)
+    placed = joints * anchor.unsqueeze(-1) + wrist.unsqueeze(-2)
+    observation = _observe(placed, generator, noise)
+    return SampledHands(observation, hand, joints, wrist, anchor)
+
+
+def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
+    """Return wrist positions that put the middle of each hand at a drawn distance and direction."""
+    count = len(joints)
+    distance = 0.2 * 8.0 ** torch.rand(count, 1, generator=generator)
+    ray = (torch.rand(count, 2, generator=generator) - 0.5) * 1.0
+    middle = torch.cat((ray, torch.ones(count, 1)), dim=-1) * distance
+    wrist = middle - joints.mean(dim=-2)
+    nearest = (joints[..., 2] + wrist[:, 2:]).amin(dim=-1, keepdim=True)
+    closer = (0.08 - nearest).clamp_min(0.0)
+    return wrist + closer * torch.cat((ray, torch.ones(count, 1)), dim=-1)
+
+
+def _observe(
+    points: Float[Tensor, "batch 21 3"], generator: torch.Generator, noise: NoiseConfig
+) -> KeypointObservation:
+    """Return what a detector says of metric points [m] in the camera frame."""
+    count = len(points)
+    level = 0.3 + 1.1 * torch.rand(count, 1, 1, generator=generator)
+    rays = points[..., :2] / points[..., 2:]
+    size = _radius(rays)
+    error = _keypoint_error(count, 2, noise.white, noise.finger, generator) * level
+    error[:, 0] += noise.wrist * torch.randn(count, 2, generator=generator) * level[:, 0]
+    wrong = torch.rand(count, 5, 1, generator=generator) < noise.outlier
+    gross = torch.randn(count, 5, 2, generator=generator) * wrong * 0.6
+    error = error + gross[:, _FINGER_OF] * _REACH.unsqueeze(-1)
+    seen, depth_scale = rays + error * size, points[..., 2].mean(dim=-1, keepdim=True)
+    world = _world_points(points, level, generator, noise)
+    depth = (world[..., 2] - world[:, :1, 2]) / depth_scale
+    depth = depth + 0.04 * size.squeeze(-1) * torch.randn(depth.shape, generator=generator)
+    return KeypointObservation(_wrong_focal(seen, generator, noise), depth, world)
+
+
+def _world_points(
+    points: Tensor, level: Tensor, generator: torch.Generator, noise: NoiseConfig
+) -> Tensor:
+    """Return the detector's own 3D points: the hand with shrunk, bent and sometimes flipped depth."""
+    count = len(points)
+    centred = _towards_axis(points)
+    radius = centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
+    error = _keypoint_error(count, 3, noise.white, noise.finger, generator)
+    depth_error = _keypoint_error(count, 1, noise.white, noise.depth_finger, generator)
+    error = error + torch.nn.functional.pad(depth_error, (2, 0))
+    gain = (0.85 + 0.2 * torch.randn(count, 1, generator=generator)).clamp(0.2, 1.3)
+    flipped = torch.rand(count, 1, generator=generator) < noise.depth_flip
+    finger_flips = torch.rand(count, 5, generator=generator) < 0.6
+    sign = 1.0 - 2.0 * (flipped & finger_flips)[:, _FINGER_OF].float()
+    base = centred[:, _BASE_OF]
+    depth = base[..., 2] + (centred[..., 2] - base[..., 2]) * sign
+    bent = torch.stack((centred[..., 0], centred[..., 1], depth * gain), dim=-1)
+    return bent + error * level * radius
+
+
+def _towards_axis(points: Tensor) -> Tensor:
+    """Return points about their mean as a camera that looks straight at them has its axes."""
+    middle = points.mean(dim=-2)
+    rotation = look_at(middle[..., :2] / middle[..., 2:])
+    return (points - middle.unsqueeze(-2)) @ rotation.transpose(-1, -2)
+
+
+def _keypoint_error(
+    count: int, axes: int, white: float, finger: float, generator: torch.Generator
+) -> Tensor:
+    """Return (count, 21, axes): own error of each keypoint and one common to each finger."""
+    own = white * torch.randn(count, 21, axes, generator=generator)
+    common = finger * torch.randn(count, 5, axes, generator=generator)
+    return own + common[:, _FINGER_OF] * _REACH.unsqueeze(-1)
+
+
+def _radius(rays: Tensor) -> Tensor:
+    centred = rays - rays.mean(dim=-2, keepdim=True)
+    return centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
+
+
+def _wrong_focal(rays: Tensor, generator: torch.Generator, noise: NoiseConfig) -> Tensor:
+    """Scale the rays of a third of the hands, as a guessed focal length would."""
+    count = len(rays)
+    factor = torch.exp(noise.focal * torch.randn(count, 1, 1, generator=generator))
+    guessed = torch.rand(count, 1, 1, generator=generator) < 1.0 / 3.0
+    return rays * torch.where(guessed, factor, torch.ones_like(factor))

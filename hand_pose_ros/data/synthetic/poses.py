@@ -1,0 +1,191 @@
+"""Joint angles as people hold their hands: families of poses, coupled fingers, blends of them.
+
+Fingers are drawn from a few states (extended, half, curled, hooked, bent), families say which
+finger is in which, and angles that the hand couples are coupled: the DIP follows the PIP, the
+neighbours of a bent finger come along, a thumb has postures of its own. Angles are degrees here and
+radians outside.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.rotations import matrix_from_euler
+
+# (mean, std) of MCP and PIP flexion, then share of the PIP that the DIP follows, in degrees.
+_FINGER_STATES = {
+    "extended": (4.0, 11.0, 5.0, 6.0, 0.35),
+    "half": (32.0, 16.0, 45.0, 17.0, 0.55),
+    "curled": (74.0, 13.0, 98.0, 10.0, 0.62),
+    "hooked": (8.0, 15.0, 86.0, 15.0, 0.60),
+    "bent": (66.0, 15.0, 12.0, 11.0, 0.50),
+}
+# (mean, std) of the seven thumb angles, order CMC abduction, flexion, rotation, MCP the same, IP.
+_THUMB_STATES = {
+    "open": ((-4, 13), (-18, 13), (-4, 10), (0, 6), (4, 12), (0, 6), (-4, 14)),
+    "beside": ((4, 13), (8, 12), (0, 10), (0, 6), (14, 13), (0, 6), (14, 16)),
+    "opposed": ((24, 12), (14, 13), (12, 11), (0, 7), (18, 16), (0, 7), (24, 22)),
+    "across": ((14, 13), (32, 11), (12, 11), (0, 7), (42, 17), (0, 7), (45, 22)),
+    "up": ((-14, 13), (-12, 13), (-4, 10), (0, 6), (0, 10), (0, 6), (-10, 14)),
+}
+_FINGER_NAMES, _THUMB_NAMES = list(_FINGER_STATES), list(_THUMB_STATES)
+
+# Family: weight, states of index, middle, ring, little (one is drawn from each), thumb states, and
+# how much the four fingers share their deviation from the state.
+_ANY = ("extended", "half", "curled", "hooked", "bent")
+_FAMILIES: dict[str, tuple[float, tuple[tuple[str, ...], ...], tuple[str, ...], float]] = {
+    "open": (2.0, (("extended",),) * 4, ("open", "beside", "up"), 0.6),
+    "relaxed": (2.0, (("extended", "half"), ("half",), ("half",), ("half",)), ("beside",), 0.8),
+    "fist": (1.5, (("curled",),) * 4, ("across", "beside", "up"), 0.7),
+    "pointing": (
+        1.5,
+        (("extended",), ("curled", "half"), ("curled",), ("curled",)),
+        ("across", "open", "beside"),
+        0.5,
+    ),
+    "pinch": (
+        1.5,
+        (("half", "bent"), ("half", "extended"), ("half", "extended"), ("extended", "half")),
+        ("opposed",),
+        0.6,
+    ),
+    "grasp": (2.0, (("half",),) * 4, ("opposed", "open"), 0.9),
+    "hook": (0.7, (("hooked",),) * 4, ("beside", "across"), 0.7),
+    "table": (0.7, (("bent",),) * 4, ("beside", "opposed", "open"), 0.7),
+    "counting": (3.0, (("extended", "curled"),) * 4, ("open", "across", "beside", "up"), 0.4),
+    "random": (2.0, (_ANY,) * 4, tuple(_THUMB_STATES), 0.3),
+}
+FAMILIES = tuple(_FAMILIES)
+
+# Abduction from the metacarpal's line that makes the fingers parallel, and how far spreading turns
+# each of them away from the middle finger.
+_PARALLEL_DEG = (-14.0, -2.0, 11.0, 25.0)
+_SPREAD_DEG = (13.0, 1.0, -8.0, -16.0)
+
+
+def sample_articulation(
+    count: int, generator: torch.Generator, blend: float = 0.4
+) -> Float[Tensor, "{count} 23"]:
+    """Draw joint angles [rad], order `skeleton.ARTICULATION`, inside the limits.
+
+    Args:
+        count: how many hands.
+        generator: source of all randomness.
+        blend: share of hands that lie between two drawn poses, as in the middle of a movement.
+    """
+    first, second = _draw(count, generator), _draw(count, generator)
+    share = torch.rand(count, 1, generator=generator)
+    share = share * (torch.rand(count, 1, generator=generator) < blend)
+    degrees = first + share * (second - first)
+    limits = torch.tensor(skeleton.ARTICULATION_LIMITS)
+    low, high = limits.unbind(-1)
+    return torch.deg2rad(degrees).clamp(low, high)
+
+
+def _draw(count: int, generator: torch.Generator) -> Tensor:
+    """Draw unblended angles [deg] of `count` hands."""
+    weights = torch.tensor([row[0] for row in _FAMILIES.values()])
+    family = torch.multinomial(weights, count, replacement=True, generator=generator)
+    fingers = _draw_fingers(family, generator)
+    thumb = _draw_thumb(family, generator)
+    return torch.cat((thumb, fingers.flatten(1)), dim=1)
+
+
+def _draw_fingers(family: Tensor, generator: torch.Generator) -> Tensor:
+    """Return (count, 4, 4): MCP abduction, MCP, PIP and DIP flexion of the four fingers."""
+    count = len(family)
+    probabilities = torch.stack(
+        [
+            torch.stack([_one_of(states, _FINGER_NAMES) for states in row[1]])
+            for row in _FAMILIES.values()
+        ]
+    )[family]
+    state = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator)
+    rows = torch.tensor(list(_FINGER_STATES.values()))[state.view(count, 4)]
+    mcp, mcp_std, pip, pip_std, follow = rows.unbind(-1)
+    shared = torch.tensor([row[3] for row in _FAMILIES.values()])[family].unsqueeze(-1)
+    mcp = mcp + mcp_std * _correlated(count, shared, generator)
+    pip = pip + pip_std * _correlated(count, shared, generator)
+    mcp, pip = _enslave(mcp), _enslave(pip)
+    dip = follow * pip + 9.0 * torch.randn(count, 4, generator=generator)
+    spread = torch.rand(count, 1, generator=generator) * 1.5 - 0.15
+    # A flexed finger is pulled beside its neighbours: its collateral ligaments are tight.
+    loose = torch.cos(torch.deg2rad(mcp.clamp(0.0, 90.0)))
+    abduction = torch.tensor(_PARALLEL_DEG) + torch.tensor(_SPREAD_DEG) * spread * loose
+    abduction = abduction + (2.0 + 3.5 * loose) * torch.randn(count, 4, generator=generator)
+    return torch.stack((abduction, mcp, pip, dip), dim=-1)
+
+
+def _draw_thumb(family: Tensor, generator: torch.Generator) -> Tensor:
+    """Return (count, 7) thumb angles."""
+    table = torch.stack([_one_of(row[2], _THUMB_NAMES) for row in _FAMILIES.values()])
+    state = torch.multinomial(table[family], 1, generator=generator).squeeze(-1)
+    rows = torch.tensor(list(_THUMB_STATES.values()), dtype=torch.float32)[state]
+    deviation = torch.randn(len(family), rows.shape[1], generator=generator)
+    return rows[..., 0] + rows[..., 1] * deviation
+
+
+def _correlated(count: int, shared: Tensor, generator: torch.Generator) -> Tensor:
+    """Return (count, 4) standard normal numbers of which a given share is common to a hand."""
+    common = torch.randn(count, 1, generator=generator)
+    own = torch.randn(count, 4, generator=generator)
+    return torch.sqrt(shared) * common + torch.sqrt(1.0 - shared) * own
+
+
+def _enslave(flexion: Tensor) -> Tensor:
+    """Pull each finger a little to its neighbours: tendons are shared, most for ring and little."""
+    index, middle, ring, little = flexion.unbind(-1)
+    return torch.stack(
+        (
+            0.95 * index + 0.05 * middle,
+            0.06 * index + 0.86 * middle + 0.08 * ring,
+            0.11 * middle + 0.78 * ring + 0.11 * little,
+            0.14 * ring + 0.86 * little,
+        ),
+        dim=-1,
+    )
+
+
+def _one_of(states: tuple[str, ...], names: list[str]) -> Tensor:
+    """Return the probability of each named state when one of `states` is drawn evenly."""
+    return torch.tensor([states.count(name) / len(states) for name in names])
+
+
+def sample_wrist_rotation(count: int, generator: torch.Generator) -> Float[Tensor, "{count} 3 3"]:
+    """Draw wrist orientations as a camera sees them: mostly palm or back, fingers across the view.
+
+    A quarter is uniform over all rotations. The others lie in the image with a normal tilt of 33
+    degrees out of it, any turn in it, and a roll about the fingers that favours palm and back.
+    """
+    tilted = _tilted(count, generator)
+    uniform = _uniform_rotation(count, generator)
+    pick = torch.rand(count, generator=generator) < 0.25
+    return torch.where(pick[:, None, None], uniform, tilted)
+
+
+def _tilted(count: int, generator: torch.Generator) -> Tensor:
+    turn = (torch.rand(count, generator=generator) * 2.0 - 1.0) * math.pi
+    tilt = torch.randn(count, generator=generator) * math.radians(33.0)
+    flat = torch.rand(count, generator=generator) < 0.6
+    side = torch.where(torch.rand(count, generator=generator) < 0.5, 0.0, math.pi)
+    near = side + torch.randn(count, generator=generator) * math.radians(35.0)
+    anywhere = (torch.rand(count, generator=generator) * 2.0 - 1.0) * math.pi
+    roll = torch.where(flat, near, anywhere)
+    return matrix_from_euler(torch.stack((turn, tilt, roll), dim=-1))
+
+
+def _uniform_rotation(count: int, generator: torch.Generator) -> Tensor:
+    """Return rotations uniform over SO(3), from normal quaternions (Shoemake 1992)."""
+    quaternion = torch.randn(count, 4, generator=generator)
+    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
+    rows = (
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))

@@ -1,0 +1,1 @@
+"""The networks and samplers; no file IO, no ROS, no dataset."""

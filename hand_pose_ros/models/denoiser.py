@@ -1,0 +1,105 @@
+"""The 1D U-Net that cleans noisy hand points under a condition and a time step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def time_embedding(t: Int[Tensor, "batch"], size: int) -> Float[Tensor, "batch {size}"]:
+    """Return sines and cosines of the step at geometrically spaced rates (Vaswani et al. 2017)."""
+    rates = torch.exp(-math.log(1000.0) * torch.arange(size // 2, device=t.device) / (size // 2))
+    phase = t.float().unsqueeze(-1) * rates
+    return torch.cat((phase.sin(), phase.cos()), dim=-1)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions over the points, modulated in between by time and condition."""
+
+    def __init__(self, channels_in: int, channels_out: int, modulation: int) -> None:
+        super().__init__()
+        self.norm_in = nn.GroupNorm(8, channels_in)
+        self.convolve_in = nn.Conv1d(channels_in, channels_out, 3, padding=1)
+        self.modulate = nn.Linear(modulation, 2 * channels_out)
+        self.norm_out = nn.GroupNorm(8, channels_out)
+        self.convolve_out = nn.Conv1d(channels_out, channels_out, 3, padding=1)
+        same = channels_in == channels_out
+        self.skip = nn.Identity() if same else nn.Conv1d(channels_in, channels_out, 1)
+
+    def forward(
+        self, x: Float[Tensor, "batch channel point"], modulation: Float[Tensor, "batch mod"]
+    ) -> Float[Tensor, "batch out point"]:
+        """Return the block's output with as many points as came in."""
+        hidden = self.convolve_in(functional.silu(self.norm_in(x)))
+        scale, shift = self.modulate(modulation).unsqueeze(-1).chunk(2, dim=1)
+        hidden = self.norm_out(hidden) * (1.0 + scale) + shift
+        return self.skip(x) + self.convolve_out(functional.silu(hidden))
+
+
+class UNet1D(nn.Module):
+    """Denoiser over a sequence of 3D points: points and condition in, clean points (or noise) out.
+
+    The condition enters twice: projected to features of each point, beside the noisy coordinates,
+    and with the time embedding as scale and shift in every block.
+
+    Source: Ivashechkin et al. 2023, section 2.5 (a 1D U-Net over 3D points concatenated with
+    features and time step).
+    """
+
+    def __init__(
+        self, points: int, condition: int, widths: tuple[int, ...] = (32, 64, 96)
+    ) -> None:
+        super().__init__()
+        self.points, self.width = points, widths[0]
+        modulation = 2 * widths[0]
+        self.embed_time = nn.Sequential(
+            nn.Linear(widths[0], modulation), nn.SiLU(), nn.Linear(modulation, modulation)
+        )
+        self.embed_condition = nn.Linear(condition, modulation)
+        self.condition_points = nn.Linear(condition, points * widths[0])
+        self.lift = nn.Conv1d(3 + widths[0], widths[0], 3, padding=1)
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(ResidualBlock(a, a, modulation) for a, _ in pairs)
+        self.shrink = nn.ModuleList(nn.Conv1d(a, b, 3, stride=2, padding=1) for a, b in pairs)
+        self.middle = ResidualBlock(widths[-1], widths[-1], modulation)
+        self.grow = nn.ModuleList(nn.Conv1d(b, a, 3, padding=1) for a, b in reversed(pairs))
+        self.up = nn.ModuleList(ResidualBlock(2 * a, a, modulation) for a, _ in reversed(pairs))
+        self.norm = nn.GroupNorm(8, widths[0])
+        # One readout for each point: a convolution would treat a wrist like a finger tip.
+        self.readout = nn.Parameter(torch.randn(points, 3, widths[0]) * 0.5 / math.sqrt(widths[0]))
+        self.bias = nn.Parameter(torch.zeros(points, 3))
+
+    def prepare(
+        self, condition: Float[Tensor, "batch condition"]
+    ) -> tuple[Float[Tensor, "batch mod"], Float[Tensor, "batch width point"]]:
+        """Return what depends on the condition alone, once for all steps and hypotheses."""
+        points = self.condition_points(condition).unflatten(-1, (self.width, self.points))
+        return self.embed_condition(condition), points
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch point 3"],
+        t: Int[Tensor, "batch"],
+        prepared: tuple[Tensor, Tensor],
+    ) -> Float[Tensor, "batch point 3"]:
+        """Return the clean points (or the noise, as trained) of noisy points at steps t."""
+        condition, condition_points = prepared
+        time = self.embed_time(time_embedding(t, self.width))
+        modulation = functional.silu(time + condition)
+        hidden = self.lift(torch.cat((x.transpose(1, 2), condition_points), dim=1))
+        skips = []
+        for block, shrink in zip(self.down, self.shrink, strict=True):
+            hidden = block(hidden, modulation)
+            skips.append(hidden)
+            hidden = shrink(hidden)
+        hidden = self.middle(hidden, modulation)
+        for grow, block in zip(self.grow, self.up, strict=True):
+            skip = skips.pop()
+            hidden = grow(functional.interpolate(hidden, size=skip.shape[-1], mode="nearest"))
+            hidden = block(torch.cat((hidden, skip), dim=1), modulation)
+        features = functional.silu(self.norm(hidden)).permute(2, 0, 1)
+        return (features @ self.readout.transpose(1, 2)).transpose(0, 1) + self.bias

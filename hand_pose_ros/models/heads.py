@@ -1,0 +1,108 @@
+"""Heads that end in a kinematic hand: whatever they are given, what leaves them is a valid hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.kinematics import HandParameters, sine_limit
+from hand_pose_ros.hand.rotations import matrix_from_9d
+
+
+class KinematicHead(nn.Module):
+    """Turns features into root rotation (9D, SVD), limited angles, offsets and proportions.
+
+    Bone lengths come out as ratios of the anchor bone: the anchor is exactly 1.
+
+    Source: Ivashechkin et al. 2023, section 2.2 and equation 1.
+    """
+
+    limits: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        free_ratios = [b for b in range(len(skeleton.BONES)) if b != skeleton.ANCHOR_BONE]
+        limits = (
+            *skeleton.ARTICULATION_LIMITS,
+            *skeleton.OFFSET_LIMITS,
+            *(skeleton.RATIO_LIMITS[bone] for bone in free_ratios),
+        )
+        self.register_buffer("limits", torch.tensor(limits), persistent=False)
+        self.root = nn.Linear(features, 9)
+        self.limited = nn.Linear(features, len(limits))
+        self.sizes = (len(skeleton.ARTICULATION), len(skeleton.OFFSETS), len(free_ratios))
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> HandParameters:
+        """Return hands of anchor length 1, all within the limits of the skeleton."""
+        limited = sine_limit(self.limited(features), self.limits)
+        articulation, offsets, ratios = limited.split(self.sizes, dim=-1)
+        anchor = torch.ones_like(ratios[..., :1])
+        before, after = ratios.split(
+            (skeleton.ANCHOR_BONE, self.sizes[2] - skeleton.ANCHOR_BONE), dim=-1
+        )
+        bone_lengths = torch.cat((before, anchor, after), dim=-1)
+        return HandParameters(
+            matrix_from_9d(self.root(features)), articulation, bone_lengths, offsets
+        )
+
+
+class ResidualMLP(nn.Module):
+    """A stem and blocks of two layers with a skip; normalised at the end."""
+
+    def __init__(self, features_in: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(features_in, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)
+            )
+            for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch width"]:
+        """Return `width` features."""
+        hidden = self.stem(x)
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        return self.norm(hidden)
+
+
+class BaselineMLP(nn.Module):
+    """The paper's baseline: condition to angles and lengths, without diffusion."""
+
+    def __init__(self, condition: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.trunk = ResidualMLP(condition, width, blocks)
+        self.head = KinematicHead(width)
+
+    def forward(self, condition: Float[Tensor, "batch condition"]) -> HandParameters:
+        """Return one hand of anchor length 1 for each condition."""
+        return self.head(self.trunk(condition))
+
+
+class InverseKinematicsMLP(nn.Module):
+    """The IK-MLP of D*: noisy points of unit anchor length to the valid hand nearest to them."""
+
+    def __init__(self, points: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.trunk = ResidualMLP(3 * points, width, blocks)
+        self.head = KinematicHead(width)
+
+    def forward(self, points: Float[Tensor, "batch point 3"]) -> HandParameters:
+        """Return one hand of anchor length 1 for each set of points."""
+        return self.head(self.trunk(points.flatten(-2)))
+
+
+def take_hands(hand: HandParameters, index: Sequence[int] | slice | Tensor) -> HandParameters:
+    """Return some hands of a batch, by the first axis."""
+    return HandParameters(
+        hand.root_rotation[index],
+        hand.articulation[index],
+        hand.bone_lengths[index],
+        hand.offsets[index],
+    )

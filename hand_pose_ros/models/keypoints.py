@@ -1,0 +1,114 @@
+"""The condition made of 2D keypoints: a canonical view of what a keypoint detector saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.models.heads import ResidualMLP
+
+_WRIST = skeleton.KEYPOINTS.index("wrist")
+_MCPS = [skeleton.KEYPOINTS.index(f"{finger}_mcp") for finger in skeleton.FINGERS[1:]]
+
+
+@dataclass(frozen=True)
+class KeypointObservation:
+    """What a keypoint detector says of right hands (left ones are mirrored before).
+
+    Attributes:
+        rays: (batch, 21, 2) keypoints as undistorted x/z, y/z in the camera frame.
+        depth: (batch, 21) relative depth, in the unit of the rays (pixels over focal length),
+            growing away from the camera; zeros where the detector has none.
+        world: (batch, 21, 3) the detector's own 3D points, axes of a camera that looks straight at
+            the hand, any scale and origin; only their bone directions are used.
+    """
+
+    rays: Tensor
+    depth: Tensor
+    world: Tensor
+
+
+@dataclass(frozen=True)
+class CanonicalView:
+    """A hand turned to the optical axis, fingers up, size one.
+
+    Attributes:
+        features: (batch, feature) input of the encoder.
+        R_canonical_camera: (batch, 3, 3) camera frame to canonical frame.
+    """
+
+    features: Tensor
+    R_canonical_camera: Tensor
+
+
+FEATURES = 2 * len(skeleton.KEYPOINTS) + 1 + len(skeleton.KEYPOINTS) + 3 * len(skeleton.BONES)
+
+
+def canonical_view(observation: KeypointObservation) -> CanonicalView:
+    """Return the observation as seen by a virtual camera that looks at the hand's middle.
+
+    The virtual camera is turned about its axis until the line from the wrist to the MCP joints points
+    up, so that neither the place in the image nor the hand's turn in it is left to be learnt. The
+    angular size, which sets the strength of perspective, stays as a feature.
+    """
+    towards = look_at(observation.rays.mean(dim=-2))
+    seen = _project(observation.rays, towards)
+    up = seen[..., _MCPS, :].mean(dim=-2) - seen[..., _WRIST, :]
+    upright = _turn_up(up)
+    flat = seen @ upright[..., :2, :2].transpose(-1, -2)
+    flat = flat - flat.mean(dim=-2, keepdim=True)
+    size = flat.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6).unsqueeze(-1)
+    world = observation.world @ upright.transpose(-1, -2)
+    bones = world[..., 1:, :] - world[..., list(skeleton.PARENTS[1:]), :]
+    features = torch.cat(
+        (
+            (flat / size.unsqueeze(-1)).flatten(-2),
+            torch.log(size) + 2.0,
+            (observation.depth - observation.depth[..., :1]) / size,
+            nn.functional.normalize(bones, dim=-1).flatten(-2),
+        ),
+        dim=-1,
+    )
+    return CanonicalView(features, upright @ towards)
+
+
+class KeypointEncoder(nn.Module):
+    """Turns canonical keypoint features into the condition vector."""
+
+    def __init__(self, condition: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.trunk = ResidualMLP(FEATURES, width, blocks)
+        self.out = nn.Linear(width, condition)
+
+    def forward(
+        self, features: Float[Tensor, "batch feature"]
+    ) -> Float[Tensor, "batch condition"]:
+        """Return one condition for each hand."""
+        return self.out(self.trunk(features))
+
+
+def look_at(ray: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the smallest rotation that brings the ray (x, y, 1) onto the z axis."""
+    axis = nn.functional.normalize(torch.cat((ray, torch.ones_like(ray[..., :1])), -1), dim=-1)
+    x, y, z = axis.unbind(-1)
+    inverse = 1.0 / (1.0 + z)
+    rows = (1 - x * x * inverse, -x * y * inverse, -x, -x * y * inverse, 1 - y * y * inverse, -y)
+    return torch.stack((*rows, x, y, z), dim=-1).unflatten(-1, (3, 3))
+
+
+def _turn_up(direction: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation about z that turns an image direction up (to -y)."""
+    x, y = nn.functional.normalize(direction, dim=-1, eps=1e-9).unbind(-1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    return torch.stack((-y, x, zero, -x, -y, zero, zero, zero, one), -1).unflatten(-1, (3, 3))
+
+
+def _project(
+    rays: Float[Tensor, "*batch point 2"], rotation: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch point 2"]:
+    turned = torch.cat((rays, torch.ones_like(rays[..., :1])), -1) @ rotation.transpose(-1, -2)
+    return turned[..., :2] / turned[..., 2:].clamp_min(1e-3)

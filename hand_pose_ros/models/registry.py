@@ -1,0 +1,49 @@
+"""The tables that `--model` and `--engine` pick from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hand_pose_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One trained model: what it sees, and the file of its weights in the weights folder."""
+
+    summary: str
+    condition: str
+    weights: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """One way to execute a model."""
+
+    summary: str
+
+
+MODELS = {
+    "keypoints": ModelEntry(
+        "diffusion with kinematics (D*), lifted from 2D keypoints",
+        condition="keypoints",
+        weights="keypoints.safetensors",
+        sha256="",
+    ),
+}
+
+ENGINES = {
+    "eager": EngineEntry("PyTorch as it is; the reference"),
+}
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Return a row of `MODELS`.
+
+    Raises:
+        ConfigError: no such model; the message lists those there are.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model {name!r} is unknown; there are {', '.join(MODELS)}")
+    return MODELS[name]

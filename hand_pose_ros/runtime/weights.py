@@ -1,0 +1,61 @@
+"""Trained models from files: checked, and built to the sizes that the file names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.keypoints import KeypointEncoder
+from hand_pose_ros.models.lifter import Lifter, LifterConfig
+from hand_pose_ros.models.registry import model_entry
+from hand_pose_ros.resources import weights_folder
+
+
+def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
+    """Return encoder and lifter of a model of the table, ready to run.
+
+    Raises:
+        ConfigError: no such model.
+        InputError: its file is missing, or is not the one that shipped.
+    """
+    entry = model_entry(name)
+    path = weights_folder() / entry.weights
+    if not path.is_file():
+        raise InputError(f"the weights of model {name!r} are missing: {path}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != entry.sha256:
+        raise InputError(
+            f"{path} has checksum {digest[:12]}, model {name!r} has {entry.sha256[:12]}; "
+            "the file is damaged or another one"
+        )
+    return load_weights(path)
+
+
+def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
+    """Return encoder and lifter of a file written by `hand-pose train`.
+
+    Raises:
+        InputError: missing, unreadable, or of another kind.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
+    try:
+        lifter_config = LifterConfig(**json.loads(metadata["lifter"]))
+        sizes = json.loads(metadata["encoder"])
+        encoder = KeypointEncoder(lifter_config.condition, sizes["width"], sizes["blocks"])
+        lifter = Lifter(lifter_config)
+        torch.nn.ModuleDict({"encoder": encoder, "lifter": lifter}).load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise InputError(f"{path} is not a model of this project: {error}") from error
+    for network in (encoder, lifter):
+        network.eval().requires_grad_(False)
+    return encoder, lifter

@@ -1,0 +1,54 @@
+"""Checkpoints that survive an interruption, and the weights that ship."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from hand_pose_ros.errors import InputError
+from hand_pose_ros.training.config import TrainingConfig
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint beside its place and move it there, so that a full one always exists."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what `save_checkpoint` wrote.
+
+    Raises:
+        InputError: no such file, or not a checkpoint.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint at {path}; train without --resume first")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many unrelated types on a broken file
+        raise InputError(f"{path} is not a readable checkpoint: {error}") from error
+    missing = {"model", "ema", "optimizer", "step", "generator", "config"} - set(state)
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; it is not from hand-pose train")
+    return dict(state)
+
+
+def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: TrainingConfig) -> None:
+    """Write half-precision safetensors with the sizes of the networks in their metadata."""
+    half = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+    metadata = {
+        "model": "keypoints",
+        "lifter": json.dumps(asdict(config.lifter)),
+        "encoder": json.dumps(asdict(config.encoder)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(half, partial, metadata=metadata)
+    os.replace(partial, path)

@@ -1,0 +1,108 @@
+"""What a lifter is trained on: diffusion, validity after the IK-MLP, and the baseline."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hand_pose_ros.data.synthetic.keypoints import SampledHands
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
+from hand_pose_ros.models.lifter import Lifter
+from hand_pose_ros.training.config import LossWeights
+
+
+class KeypointLifterModel(nn.Module):
+    """Encoder and lifter together: what `hand-pose train` optimises."""
+
+    def __init__(self, encoder: KeypointEncoder, lifter: Lifter) -> None:
+        super().__init__()
+        self.encoder, self.lifter = encoder, lifter
+
+    def forward(self, view: CanonicalView, target: Tensor, noise: Tensor, t: Tensor) -> dict:
+        """Return the raw outputs of every head for one training batch."""
+        condition = self.encoder(view.features)
+        scaled = target * self.lifter.config.point_scale
+        noisy = self.lifter.schedule.add_noise(scaled, noise, t)
+        prepared = self.lifter.denoiser.prepare(condition)
+        predicted = self.lifter.denoiser(noisy, t, prepared)
+        return {"condition": condition, "noisy": noisy, "predicted": predicted, "scaled": scaled}
+
+
+def lifter_loss(
+    model: KeypointLifterModel,
+    hands: SampledHands,
+    weights: LossWeights,
+    generator: torch.Generator,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted loss of a batch and its terms.
+
+    The diffusion term is equation 5 (squared error of the noise, or of the data for x0-prediction).
+    The kinematic heads take the L1 error of their joints (section 2.4), of what these project to, and
+    of the angles. The IK-MLP sees the denoiser's output without passing gradients on to it, and true
+    joints under noise, so that D stays what it would be alone.
+    """
+    view = canonical_view(hands.observation)
+    R = view.R_canonical_camera
+    target = hands.joints @ R.transpose(-1, -2)
+    lifter = model.lifter
+    t = torch.randint(lifter.schedule.steps, target.shape[:1], generator=generator)
+    noise = torch.randn(target.shape, generator=generator)
+    out = model(view, target, noise, t)
+    wanted = out["scaled"] if lifter.config.prediction == "x0" else noise
+    terms = {"diffusion": (out["predicted"] - wanted).square().mean()}
+
+    clean = _clean_points(lifter, out, t).detach()
+    shaken = target + torch.randn(target.shape, generator=generator) * (
+        0.12 * torch.rand(len(target), 1, 1, generator=generator)
+    )
+    half = len(target) // 4
+    points = torch.cat((shaken[:half], clean[half:]))
+    solved = lifter.inverse_kinematics(points)
+    terms |= _kinematic_terms("inverse_kinematics", solved, hands, target, R)
+    terms |= _kinematic_terms("baseline", lifter.baseline(out["condition"]), hands, target, R)
+    return sum((_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())), terms
+
+
+def _clean_points(lifter: Lifter, out: dict, t: Tensor) -> Tensor:
+    if lifter.config.prediction == "x0":
+        return out["predicted"] / lifter.config.point_scale
+    alpha_bar = lifter.schedule.alpha_bar[t].reshape(-1, 1, 1)
+    clean = (out["noisy"] - (1.0 - alpha_bar).sqrt() * out["predicted"]) / alpha_bar.sqrt()
+    return clean.clamp(-4.0, 4.0) / lifter.config.point_scale
+
+
+def _kinematic_terms(
+    name: str, solved: HandParameters, hands: SampledHands, target: Tensor, R: Tensor
+) -> dict[str, Tensor]:
+    joints = forward_kinematics(solved).positions
+    true = hands.hand
+    angles = (
+        (solved.articulation - true.articulation).abs().mean()
+        + (solved.offsets - true.offsets).abs().mean()
+        + (solved.root_rotation - R @ true.root_rotation).abs().mean()
+    )
+    return {
+        name: (joints - target).abs().mean(),
+        f"{name}_angles": angles,
+        f"{name}_projection": _projection_error(joints, target, hands, R),
+    }
+
+
+def _projection_error(joints: Tensor, target: Tensor, hands: SampledHands, R: Tensor) -> Tensor:
+    """Return the L1 distance of projections in units of the hand: placed where the true wrist is."""
+    wrist = ((hands.wrist / hands.anchor).unsqueeze(-2) @ R.transpose(-1, -2)).detach()
+    near = (target + wrist)[..., 2:].mean(dim=-2, keepdim=True)
+    projected = [
+        (points + wrist)[..., :2] / (points + wrist)[..., 2:].clamp_min(0.3)
+        for points in (joints, target)
+    ]
+    return ((projected[0] - projected[1]).abs() * near).mean()
+
+
+def _weight(weights: LossWeights, term: str) -> float:
+    for kind in ("angles", "projection"):
+        if term.endswith(f"_{kind}"):
+            head = term.removesuffix(f"_{kind}")
+            return float(getattr(weights, kind) * getattr(weights, head))
+    return float(getattr(weights, term))
