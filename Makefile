@@ -15,7 +15,7 @@ export INPUT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint types format pytest train bench lock hooks clean distclean
+.PHONY: help setup run test lint format pytest train bench ros lock hooks clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,11 @@ train: $(STAMP) ## Train the keypoint lifter that ships
 
 bench: $(STAMP) ## Time the pipeline beside MediaPipe
 	$(BIN)/hand-pose bench --peer mediapipe $(ARGS)
+
+ros: ## In a sourced ROS 2: build the package, to be sourced as install/setup.bash
+	colcon --log-base build/log build --paths . --build-base build --install-base install \
+	    --event-handlers console_direct- --cmake-args -DBUILD_TESTING=OFF \
+	    -DPython3_EXECUTABLE="$$($${PYTHON:-python3} -c 'import sys; print(sys.executable)')"
 
 lock: $(STAMP) ## Resolve the pins anew (needs python3.10, 3.11 and 3.12)
 	$(BIN)/python -m pip install --quiet --upgrade pip
