@@ -24,6 +24,7 @@ AUC_STEPS = 100
 """Thresholds on the PCK curve, as in the evaluation scripts of Zimmermann and Brox 2017."""
 
 Array = npt.NDArray[np.float64]
+Errors = Array | np.float64  # one number per sample of a batch, or of one hand
 
 
 def joint_errors(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
@@ -37,12 +38,12 @@ def joint_errors(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
     return np.linalg.norm(predicted - true, axis=-1) * MM_PER_M
 
 
-def mpjpe_absolute(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
+def mpjpe_absolute(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm] in the camera frame, nothing aligned."""
     return joint_errors(predicted, true).mean(-1)
 
 
-def mpjpe_root(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
+def mpjpe_root(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm] with both wrists at the origin.
 
     The wrist counts among the 21 joints, with error 0.
@@ -50,7 +51,7 @@ def mpjpe_root(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
     return mpjpe_absolute(*_root_relative(predicted, true))
 
 
-def mpjpe_scaled(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
+def mpjpe_scaled(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm], wrists at the origin, at the true hand's scale.
 
     The predicted hand is scaled so that its wrist to middle MCP is as long as the true one's.
@@ -62,7 +63,7 @@ def mpjpe_scaled(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
     return mpjpe_absolute(predicted * _anchor_scale(predicted, true), true)
 
 
-def pa_mpjpe(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
+def pa_mpjpe(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm] after the best similarity alignment.
 
     Rotation, translation and scale of the predicted hand are fitted to the true one by least
@@ -197,7 +198,7 @@ def _anchor_scale(predicted: Array, true: Array) -> Array:
     return (lengths[1] / lengths[0])[..., None, None]
 
 
-def _refuse_points(spread: Array, name: str) -> None:
+def _refuse_points(spread: Errors, name: str) -> None:
     shrunk = spread <= 1e-18
     if np.any(shrunk):
         raise InputError(f"{name} hand {_first(shrunk)} has all its points in one place")

@@ -20,6 +20,8 @@ DISTORTION_MODELS = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (8
 FISHEYE = "equidistant"
 """The fisheye model of sensor_msgs/CameraInfo (Kannala and Brandt 2006); 4 coefficients."""
 
+Number = float | int
+
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 """Horizontal field of view of a camera nobody has calibrated: the middle of webcams and phones."""
 
@@ -60,7 +62,7 @@ class Camera:
 
     @classmethod
     def from_field_of_view(
-        cls, width: int, height: int, horizontal_fov_deg: float = ASSUMED_FIELD_OF_VIEW_DEG
+        cls, width: int, height: int, horizontal_fov_deg: Number = ASSUMED_FIELD_OF_VIEW_DEG
     ) -> Camera:
         """Return a guessed camera: square pixels, centred axis, no distortion, `assumed` set."""
         if not 0.0 < horizontal_fov_deg < 180.0:
@@ -98,7 +100,7 @@ class Camera:
             rays = self._distort(rays)
         return rays @ self.K[:2, :2].T + self.K[:2, 2]
 
-    def crop(self, x: float, y: float, w: float, h: float, out_w: int, out_h: int) -> Camera:
+    def crop(self, x: Number, y: Number, w: Number, h: Number, out_w: int, out_h: int) -> Camera:
         """Return the camera of `cv2.resize(image[y : y + h, x : x + w], (out_w, out_h))`.
 
         The box may reach beyond the image (padding) and need not be whole pixels.

@@ -57,7 +57,7 @@ def rotation_axes(hand: HandParameters, joints: Joints) -> Float[Tensor, "*batch
 
 
 def length_jacobian(joints: Joints) -> Float[Tensor, "*batch 20 21 3"]:
-    """Return d position / d bone length of all joints: its direction, for what the bone carries."""
+    """Return d position / d bone length of all joints: its direction, for those it carries."""
     direction = joints.rotations[..., 1:, :, 0].unsqueeze(-2)
     return direction * direction.new_tensor(_CARRIED)[1:].unsqueeze(-1)
 

@@ -69,7 +69,7 @@ class HandLimits:
             raise InputError(f"anchor_length is {self.anchor_length}; it must be above 0")
 
     def widened(self, angle: float, ratio: float) -> HandLimits:
-        """Return the limits with `angle` [rad] more at each end, and a share `ratio` of the ratios."""
+        """Return limits with `angle` [rad] more at each end, and a share `ratio` of each ratio."""
         return HandLimits(
             tuple((low - angle, high + angle) for low, high in self.articulation),
             tuple((low - angle, high + angle) for low, high in self.offsets),
