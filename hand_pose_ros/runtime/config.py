@@ -7,15 +7,13 @@ exists is valid.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from hand_pose_ros.errors import ConfigError
 
 
-def option(
-    default: float, description: str, low: float, high: float, *, read_only: bool = False
-) -> Any:
+def option(default: Any, description: str, low: Any, high: Any, *, read_only: bool = False) -> Any:
     """Return a dataclass field whose values lie in [low, high]."""
     metadata = {"description": description, "low": low, "high": high, "read_only": read_only}
     return field(default=default, metadata=metadata)
@@ -27,11 +25,13 @@ class CheckedBlock:
     def __post_init__(self) -> None:
         for entry in fields(self):  # type: ignore[arg-type]
             if "low" in entry.metadata:
-                _check(entry.name, getattr(self, entry.name), entry.default, entry.metadata)
+                check_option(entry, getattr(self, entry.name))
 
 
-def _check(name: str, value: Any, default: Any, metadata: Any) -> None:
-    kinds: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
+def check_option(entry: Field[Any], value: Any) -> None:
+    """Raise a ConfigError unless a value has the type and lies in the range of an option."""
+    name, default, metadata = entry.name, entry.default, entry.metadata
+    kinds: Any = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{name} is {value!r}; it must be of type {type(default).__name__}")
     low, high = metadata["low"], metadata["high"]

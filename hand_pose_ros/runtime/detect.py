@@ -6,7 +6,7 @@ A `Detector` is all that the tracker and the estimator know; MediaPipe is the on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,7 @@ class Detection:
         return float(max(self.box[2], self.box[3]))
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Anything that finds hands in an image."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ class Estimator:
 
     def estimate(
         self,
-        image_rgb: npt.NDArray[np.uint8],
+        image_rgb: npt.NDArray[Any],
         camera: Camera,
         stamp_ns: int,
         frame_id: str = "camera",
@@ -126,7 +127,7 @@ class _Stopwatch:
 
 
 def _check_image(
-    image_rgb: npt.NDArray[np.uint8], camera: Camera, depth: npt.NDArray[np.floating] | None
+    image_rgb: npt.NDArray[Any], camera: Camera, depth: npt.NDArray[np.floating] | None
 ) -> None:
     if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
         raise InputError(

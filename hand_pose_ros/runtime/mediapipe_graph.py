@@ -193,7 +193,7 @@ class LandmarkGraph:
         self._graph.close()
 
 
-def image_packet(mediapipe: Any, image_rgb: npt.NDArray[np.uint8]) -> Any:
+def image_packet(mediapipe: Any, image_rgb: npt.NDArray[Any]) -> Any:
     """Return the packet of an RGB image (H, W, 3) uint8."""
     check_image(image_rgb)
     return mediapipe.packet_creator.create_image_frame(
@@ -201,7 +201,7 @@ def image_packet(mediapipe: Any, image_rgb: npt.NDArray[np.uint8]) -> Any:
     )
 
 
-def check_image(image_rgb: npt.NDArray[np.uint8]) -> None:
+def check_image(image_rgb: npt.NDArray[Any]) -> None:
     """Raise an InputError unless this is an RGB image (H, W, 3) uint8 with pixels in it."""
     if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
         raise InputError(

@@ -14,7 +14,7 @@ from hand_pose_ros.runtime.detect import Detection, box_around
 
 MARGIN = 1.7
 """Side of the square over the box around `_CROP_POINTS`. MediaPipe takes 2.0. On real hands the 2D
-error of one view is 3.57, 3.54, 3.67, 3.85, 4.30 % of the hand's size at 1.6, 1.8, 2.0, 2.2, 2.5."""
+error of one view is 3.57, 3.54, 3.67, 3.85, 4.30 % of the hand's size at 1.6, 1.8, 2, 2.2, 2.5."""
 
 SHIFT = 0.1
 """How far its centre lies from the box's towards the finger tips, in box heights (MediaPipe's)."""
@@ -51,7 +51,7 @@ class Region:
         upright = keypoints_px[list(_CROP_POINTS)] @ to_upright.T
         x, y, width, height = box_around(upright)
         centre = to_upright.T @ (x + width / 2.0, y + (0.5 - SHIFT) * height)
-        return cls(*centre, max(width, height, 1.0) * margin, turn)
+        return cls(float(centre[0]), float(centre[1]), max(width, height, 1.0) * margin, turn)
 
     def turned(self, degrees: float) -> Region:
         """Return the region turned clockwise about its centre."""
@@ -74,8 +74,8 @@ def warp(
     """Return the patch (size is width, height) of an image, black beyond it, without aliasing."""
     shrink = 1.0 / math.sqrt(abs(np.linalg.det(to_patch[:, :2])))
     if shrink > 1.5:
-        image_rgb = cv2.GaussianBlur(image_rgb, (0, 0), 0.4 * shrink)
-    return cv2.warpAffine(image_rgb, to_patch, size, flags=cv2.INTER_LINEAR)
+        image_rgb = np.asarray(cv2.GaussianBlur(image_rgb, (0, 0), 0.4 * shrink), np.uint8)
+    return np.asarray(cv2.warpAffine(image_rgb, to_patch, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def from_patch(detection: Detection, to_patch: npt.NDArray[np.float64]) -> Detection:
@@ -83,8 +83,8 @@ def from_patch(detection: Detection, to_patch: npt.NDArray[np.float64]) -> Detec
     linear = to_patch[:, :2]
     scale = math.sqrt(abs(np.linalg.det(linear)))
     mirrored = np.linalg.det(linear) < 0.0
-    back = np.linalg.inv(linear)
-    keypoints = (detection.keypoints_px - to_patch[:, 2]) @ back.T
+    back: npt.NDArray[np.float64] = np.linalg.inv(linear)
+    keypoints: npt.NDArray[np.float64] = (detection.keypoints_px - to_patch[:, 2]) @ back.T
     world = detection.world.copy()
     world[:, :2] = world[:, :2] @ (back * scale).T
     return replace(

@@ -74,8 +74,8 @@ class PoseFilter:
         self._enabled = config.enabled
         self._rotation = RotationOneEuro(config.rotation_cutoff, config.rotation_beta, speed)
         self._angles = OneEuro(config.angle_cutoff, config.angle_beta, speed)
-        cutoffs = (config.lateral_cutoff, config.lateral_cutoff, config.depth_cutoff)
-        betas = (config.lateral_beta, config.lateral_beta, config.depth_beta)
+        cutoffs = np.array((config.lateral_cutoff, config.lateral_cutoff, config.depth_cutoff))
+        betas = np.array((config.lateral_beta, config.lateral_beta, config.depth_beta))
         self._place = OneEuro(cutoffs, betas, speed)
 
     def pose(
@@ -128,17 +128,17 @@ class ShapeAverage:
 
 def rotation_vector(rotation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the axis (3,) times the angle [rad] of a rotation (3, 3)."""
-    return np.asarray(cv2.Rodrigues(rotation)[0]).ravel()
+    return np.asarray(cv2.Rodrigues(rotation)[0], dtype=np.float64).ravel()
 
 
 def rotation_matrix(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the rotation (3, 3) about an axis by its length [rad]."""
-    return np.asarray(cv2.Rodrigues(vector)[0])
+    return np.asarray(cv2.Rodrigues(vector)[0], dtype=np.float64)
 
 
 def _share(cutoff: npt.ArrayLike, dt: float) -> npt.NDArray[np.float64]:
     """Return the share of a step that a low pass lets through: 1 / (1 + tau / dt)."""
-    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * np.asarray(cutoff) * dt)))
+    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * np.asarray(cutoff) * dt)), float)
 
 
 _LIMITS = tuple(np.array(skeleton.ARTICULATION_LIMITS).T)

@@ -1,7 +1,7 @@
 """Hands in still images: found in one of several tries, then averaged over several views.
 
 A video gives a detector many chances, a photograph one. So where the palm detector finds nothing
-in an image as it is, it sees it again smaller, turned and mirrored; and once the hand is found, the
+in an image as it is, it sees it again smaller, turned and mirrored. Once the hand is found, the
 landmark network looks at it turned a little each way and mirrored, and the median of what it says
 is kept: its gross errors differ from view to view.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ class StillDetector:
         )
         self._landmarks = LandmarkGraph()
 
-    def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image_rgb: npt.NDArray[Any]) -> list[Detection]:
         """Return the hands in an RGB image (H, W, 3) uint8, the surest first."""
         check_image(image_rgb)
         region = _whole(image_rgb)
@@ -90,7 +91,7 @@ class StillDetector:
 
     def detect_one(
         self,
-        image_rgb: npt.NDArray[np.uint8],
+        image_rgb: npt.NDArray[Any],
         box: Sequence[float] | None = None,
         side: str | None = None,
     ) -> Detection | None:
