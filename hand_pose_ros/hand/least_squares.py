@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e6
 State = TypeVar("State")
 
 
+@runtime_checkable
 class Problem(Protocol[State]):
     """What the solver has to know about a batch of problems; a state holds one guess for each."""
 
