@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mcap.reader import make_reader
 from ros_samples import STAMP_NS, make_frame, make_hand, write_bag
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -73,6 +74,11 @@ def test_others_open_what_we_write(tmp_path: Path) -> None:
     with Reader(tmp_path / "bag") as reader:
         assert {c.topic: c.msgcount for c in reader.connections} == {"/hands": 1, "/tf": 0}
         assert (reader.start_time, reader.message_count) == (STAMP_NS, 1)
+    # This one compares the hashes of the types with those of the definitions in the file.
+    with AnyReader([tmp_path / "bag"]) as any_reader:
+        ((connection, _, data),) = any_reader.messages()
+        message = any_reader.deserialize(data, connection.msgtype)
+        assert message.hands[0].id == "0"
     with writer.path.open("rb") as stream:
         mcap = make_reader(stream, validate_crcs=True)
         assert mcap.get_header().profile == "ros2"
