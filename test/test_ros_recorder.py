@@ -76,3 +76,14 @@ def test_input_passes_through_but_not_onto_our_topics(
             recorder.pass_through(BagMessage(Topic(name, kind), 5, b"\0\1\0\0\0\0\0\0"))
     assert writer.counts == {"/camera/image_raw": 1, TF: 1, HAND_POSES: 0, MARKERS: 0}
     assert caplog.text.count("/hand_pose/hand_poses of the input is left out") == 1
+
+
+def test_input_of_an_unknown_type_does_not_end_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BagWriter(tmp_path / "bag") as writer:
+        recorder = HandRecorder(writer)
+        for _ in range(2):
+            recorder.pass_through(BagMessage(Topic("/odd", "a_msgs/msg/B"), 5, b"\0\1\0\0"))
+    assert "/odd" not in writer.counts
+    assert caplog.text.count("/odd of the input is left out: topic /odd: type") == 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.bag import BagMessage, BagWriter
 from hand_pose_ros.ros.markers import MarkerStyle, MarkerWriter
@@ -75,10 +76,21 @@ class HandRecorder:
             write(joint_states_topic(side), joints, stamp_ns)
 
     def pass_through(self, message: BagMessage) -> None:
-        """Write an input message as it is, unless its topic is one of our own results."""
+        """Write an input message as it is.
+
+        Topics of our own results, and types that nobody has a definition of, are left out with a
+        warning.
+        """
         name = message.topic.name
+        if name in self._left_out:
+            return
+        reason = "the output has its own"
         if not name.startswith(NAMESPACE):
-            self._writer.write_raw(message)
-        elif name not in self._left_out:
-            self._left_out.add(name)
-            _LOG.warning("%s of the input is left out: the output has its own", name)
+            try:
+                self._writer.write_raw(message)
+            except InputError as error:
+                reason = str(error)
+            else:
+                return
+        self._left_out.add(name)
+        _LOG.warning("%s of the input is left out: %s", name, reason)
