@@ -28,7 +28,7 @@ DEPTH_MIN_JOINTS = 5
 """Agreeing depth readings without which the depth image says nothing about the hand."""
 
 
-CONVERGED = 1e-5
+CONVERGED = 1e-4
 """The fit rests when its depth moves less than this [m]."""
 
 _ONES = np.ones(2)
@@ -67,7 +67,7 @@ def metric_root(
     points: npt.ArrayLike,
     rays: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
-    iterations: int = 6,
+    iterations: int = 4,
 ) -> RootFit:
     """Return the translation that makes a hand of known size agree with its 2D keypoints.
 
