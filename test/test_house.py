@@ -137,6 +137,18 @@ def test_no_source_folder_hides_the_generated_messages() -> None:
     assert not (ROOT / "hand_pose_ros" / "msg").exists()
 
 
+def test_shapes_are_checked_while_the_tests_run() -> None:
+    """The hook of conftest.py is in force: what it stands for would pass unnoticed without it."""
+    import torch
+    from jaxtyping import TypeCheckError
+
+    from hand_pose_ros.hand import rotations
+
+    rotations.matrix_from_euler(torch.zeros(5, 3))
+    with pytest.raises(TypeCheckError):
+        rotations.matrix_from_euler(torch.zeros(5, 4))
+
+
 # --- command line -----------------------------------------------------------------------------
 
 
