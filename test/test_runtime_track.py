@@ -97,6 +97,15 @@ def test_a_hand_far_away_is_another_one():
     assert [hand.id for hand in seen[1]] == ["1"]
 
 
+def test_a_hand_that_comes_where_one_of_the_other_side_left_is_another_one():
+    other = replace(RIGHT, side="left", side_score=0.99)
+    seen = feed(Tracker(), [[RIGHT]] * 10 + [[]] * 5 + [[other]] * 3)
+    assert [(hand.id, hand.side) for hand in seen[-1]] == [("1", "left")]
+    doubted = replace(other, side_score=0.7)
+    seen = feed(Tracker(), [[RIGHT]] * 10 + [[]] * 5 + [[doubted]] * 3)
+    assert [(hand.id, hand.side) for hand in seen[-1]] == [("0", "right")]
+
+
 def test_reset_forgets_everything():
     tracker = Tracker()
     feed(tracker, [[RIGHT, LEFT]] * 3)

@@ -55,13 +55,16 @@ class FolderSample:
         return Camera(self.K, width, height)
 
 
-def read_folder(folder: str | Path, *, require: Iterable[str] = ()) -> list[FolderSample]:
+def read_folder(
+    folder: str | Path, *, require: Iterable[str] = (), keypoints: bool = True
+) -> list[FolderSample]:
     """Return the samples of a dataset folder, in the order of their names.
 
     Args:
         folder: the dataset.
         require: fields of `FolderSample` that every image must have, such as `keypoints` to
             evaluate; images that lack one are an error.
+        keypoints: whether the true joints are read; without, they are None and never looked at.
 
     Raises:
         InputError: no such folder, no images, an annotated image that is missing, or a broken
@@ -81,7 +84,7 @@ def read_folder(folder: str | Path, *, require: Iterable[str] = ()) -> list[Fold
     if not paths:
         raise InputError(f"{images} holds no images ({', '.join(SUFFIXES)})")
     samples = [
-        _sample(name, path, annotations.get(name, {}), folder / ANNOTATIONS)
+        _sample(name, path, annotations.get(name, {}), folder / ANNOTATIONS, keypoints)
         for name, path in paths.items()
     ]
     _check_required(samples, require, folder / ANNOTATIONS)
@@ -122,7 +125,9 @@ def _read_annotations(path: Path) -> dict[str, dict[str, Any]]:
     return images
 
 
-def _sample(name: str, path: Path, annotation: dict[str, Any], source: Path) -> FolderSample:
+def _sample(
+    name: str, path: Path, annotation: dict[str, Any], source: Path, with_keypoints: bool
+) -> FolderSample:
     where = f"{source}: images[{name!r}]"
     side = annotation.get("side")
     if side is not None and side not in SIDES:
@@ -136,7 +141,9 @@ def _sample(name: str, path: Path, annotation: dict[str, Any], source: Path) -> 
             K = Camera(K, 1, 1).K
         except InputError as error:
             raise InputError(f"{where}.K: {error}") from error
-    keypoints = _numbers(annotation, "keypoints", (len(KEYPOINTS), 3), where)
+    keypoints = None
+    if with_keypoints:
+        keypoints = _numbers(annotation, "keypoints", (len(KEYPOINTS), 3), where)
     return FolderSample(
         name, path, side, K, None if box is None else tuple(box.tolist()), keypoints
     )

@@ -76,6 +76,28 @@ class Detector(Protocol):
         ...
 
 
+class RememberingDetector:
+    """Passes on what another detector finds, and keeps that of the last image.
+
+    Attributes:
+        last: the detections of the last image.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self.last: list[Detection] = []
+
+    def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the hands in an RGB image (H, W, 3) uint8."""
+        self.last = self._detector.detect(image_rgb)
+        return self.last
+
+    def reset(self) -> None:
+        """Forget everything about earlier images."""
+        self._detector.reset()
+        self.last = []
+
+
 class MediaPipeDetector:
     """MediaPipe Hands in its tracking mode: for the frames of one video, in their order."""
 

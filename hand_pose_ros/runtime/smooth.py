@@ -102,8 +102,9 @@ class PoseFilter:
 class ShapeAverage:
     """The proportions and finger offsets of one hand: a running mean that soon rests.
 
-    Frames count alike until `settle_s`; then one frame counts less and less (its share falls with
-    the square of the time), so that lengths are constant in use and still forget a bad start.
+    Frames count alike until `settle_s`; then each counts less than the one before, its share of
+    the mean falling with the fourth power of the time: all that ever follows has a third of a say.
+    So the lengths are constant in use, and still mend a little after a bad start.
     """
 
     def __init__(self, settle_s: float) -> None:
@@ -122,7 +123,7 @@ class ShapeAverage:
         if self._mean is None:
             self._mean = seen
         late = max(self._age_s / self._settle_s, 1.0) if self._settle_s > 0.0 else 1.0
-        self._mean = self._mean + (seen - self._mean) / (self._count * late)
+        self._mean = self._mean + (seen - self._mean) / (self._count * late**3)
         return self._mean[: len(ratios)], self._mean[len(ratios) :]
 
 

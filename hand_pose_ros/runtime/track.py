@@ -16,6 +16,10 @@ from hand_pose_ros.runtime.detect import Detection
 OTHER_SIDE_COST = 0.3
 """What it costs, in hand sizes, to take a hand of one side for one of the other."""
 
+SURE_SIDE, FORGIVEN_S = 0.9, 0.1
+"""A hand found again after more than so long [s] is not taken for one of the other side, if its side
+is at least so sure: one hand has left and another one come."""
+
 MAX_EVIDENCE = 2.0
 """Log odds that one image may add for or against a side; a detector is surer than it should be."""
 
@@ -89,14 +93,16 @@ class Tracker:
         return kept
 
     def _strangeness(self, detection: Detection, stamp_ns: int) -> float:
-        costs = [track.cost(detection) for track in self._tracks if track.stamp_ns < stamp_ns]
+        costs = [track.cost(detection, stamp_ns) for track in self._tracks]
         return min(costs, default=0.0) - 0.1 * detection.score
 
     def _assign(self, found: Sequence[Detection], stamp_ns: int) -> list[tuple[int, int]]:
         """Return (track, detection) pairs of least total cost; no track moves impossibly far."""
         if not self._tracks or not found:
             return []
-        costs = np.array([[track.cost(seen) for seen in found] for track in self._tracks])
+        costs = np.array(
+            [[track.cost(seen, stamp_ns) for seen in found] for track in self._tracks]
+        )
         reach = np.array([self._reach(track, stamp_ns) for track in self._tracks])
         possible = costs <= reach[:, None]
         rows, columns = linear_sum_assignment(np.where(possible, costs, 1e3))
@@ -123,12 +129,17 @@ class _Track:
         self._evidence = 0.0
         self._last: Detection | None = None
 
-    def cost(self, detection: Detection) -> float:
+    def cost(self, detection: Detection, stamp_ns: int) -> float:
         """Return how far a detection is from where the hand was, in hand sizes, side counted."""
         if self._last is None:
             return math.inf
-        other = OTHER_SIDE_COST * (detection.side != self.side)
-        return distance(self._last, detection) + other * (2.0 * detection.side_score - 1.0)
+        apart = distance(self._last, detection)
+        if detection.side == self.side:
+            return apart
+        unseen_s = (stamp_ns - self.stamp_ns) * 1e-9
+        if unseen_s > FORGIVEN_S and detection.side_score >= SURE_SIDE:
+            return math.inf
+        return apart + OTHER_SIDE_COST * (2.0 * detection.side_score - 1.0)
 
     def see(self, detection: Detection, stamp_ns: int) -> Tracked:
         """Take the detection for this hand."""

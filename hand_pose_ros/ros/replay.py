@@ -1,0 +1,242 @@
+"""A recording through the estimator: a bag, an overlay video and a JSON out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hand_pose_ros
+from hand_pose_ros.errors import ConfigError, HandPoseError, InputError
+from hand_pose_ros.ros.bag import BagMessage, BagWriter
+from hand_pose_ros.ros.recorder import HandRecorder
+from hand_pose_ros.ros.source import Frame, open_source
+from hand_pose_ros.ros.truth import TruthScore, read_truth
+from hand_pose_ros.runtime.config import EstimatorConfig
+from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector, RememberingDetector
+from hand_pose_ros.runtime.estimate import FrameEstimate
+from hand_pose_ros.runtime.estimator import Estimator
+from hand_pose_ros.runtime.lift import Lift
+from hand_pose_ros.runtime.output import OutputFolder
+from hand_pose_ros.runtime.overlay import Overlay
+from hand_pose_ros.runtime.results import camera_as_dict, frame_as_dict, write_json
+from hand_pose_ros.runtime.summary import Summary
+from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.video_writer import VideoWriter
+
+BAG, VIDEO, RESULTS = "bag", "overlay.mp4", "hands.json"
+"""What a replay writes; the last is also the mark of its folders."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What to replay and what to write.
+
+    Attributes:
+        path: a video, a bag or a folder of images.
+        out: the folder of the results.
+        image_topic: which images of a bag.
+        camera_info_topic: their calibration.
+        horizontal_fov_deg: field of view to assume where there is none [degrees].
+        passthrough: whether the messages of the input bag are copied to the output bag.
+        overlay: whether a video is drawn.
+        surface: whether the bag has the surfaces of the hands among its markers.
+        max_frames: stop after so many; None for all.
+        estimator: settings of the estimator.
+    """
+
+    path: Path
+    out: Path
+    image_topic: str | None = None
+    camera_info_topic: str | None = None
+    horizontal_fov_deg: float | None = None
+    passthrough: bool = False
+    overlay: bool = True
+    surface: bool = True
+    max_frames: int | None = None
+    estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+
+    def __post_init__(self) -> None:
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"max_frames is {self.max_frames}; it must be at least 1")
+        if self.path.resolve().is_relative_to(self.out.resolve()):
+            raise InputError(f"{self.path} lies in {self.out}, which would be replaced")
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replay amounts to.
+
+    Attributes:
+        folder: where its files are.
+        summary: see `Summary.as_dict`; with "truth", see `TruthScore.as_dict`, where known.
+        complete: False where it was interrupted.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    complete: bool
+
+
+Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
+"""Wraps the frames, of which there are so many, with something that shows how far it has come."""
+
+
+def replay(
+    options: ReplayOptions,
+    detector: Detector | None = None,
+    lift: Lift | None = None,
+    progress: Progress = lambda frames, count: frames,
+) -> ReplayResult:
+    """Run a recording through the estimator and write what comes out.
+
+    An interrupt (Ctrl-C) ends it early: what was written is kept, `complete` is then False.
+
+    Raises:
+        InputError: the input cannot be read, or the output folder holds other things.
+        OutputError: writing failed; what was written before is kept, and the message says where.
+    """
+    copied: list[BagMessage] = []
+    on_message = copied.append if options.passthrough else None
+    source = open_source(
+        options.path,
+        options.image_topic,
+        options.camera_info_topic,
+        options.horizontal_fov_deg,
+        on_message,
+    )
+    try:
+        truth = TruthScore(read_truth(options.path))
+        found = options.estimator.detector
+        detector = RememberingDetector(
+            detector or MediaPipeDetector(found.max_hands, found.min_detection, found.min_presence)
+        )
+        estimator = Estimator(options.estimator, detector, lift)
+        output = OutputFolder(options.out, RESULTS)
+        run = _Run(options, output.work, truth)
+        expected = source.expected_frames
+        if options.max_frames is not None:
+            expected = min(expected or options.max_frames, options.max_frames)
+        try:
+            complete = run.through(progress(source, expected), estimator, detector, copied)
+        except Exception as error:
+            folder = run.keep(output)
+            if folder is None or not isinstance(error, HandPoseError):
+                raise
+            text = f"{error}; what was written before is in {folder}"
+            raise type(error)(text) from error
+        except BaseException:
+            output.discard()
+            raise
+    finally:
+        source.close()
+    return ReplayResult(output.finish(complete), run.summary(), complete)
+
+
+class _Run:
+    """The open files of one replay."""
+
+    def __init__(self, options: ReplayOptions, folder: Path, truth: TruthScore) -> None:
+        self._options, self._folder, self._truth = options, folder, truth
+        self._summary, self._overlay = Summary(), Overlay()
+        self._frames: list[dict[str, Any]] = []
+        self._camera: dict[str, Any] | None = None
+
+    def through(
+        self,
+        frames: Iterable[Frame],
+        estimator: Estimator,
+        detector: RememberingDetector,
+        copied: list[BagMessage],
+    ) -> bool:
+        """Process frame after frame; return False where an interrupt ended it."""
+        complete = True
+        with ExitStack() as files:
+            writer = files.enter_context(BagWriter(self._folder / BAG))
+            recorder = HandRecorder(writer)
+            video = VideoWriter(self._folder / VIDEO) if self._options.overlay else None
+            if video is not None:
+                files.callback(video.close)
+            try:
+                for frame in frames:
+                    _pass_on(copied, recorder)
+                    estimate = estimator.estimate(
+                        frame.image_rgb, frame.camera, frame.stamp_ns, frame.frame_id
+                    )
+                    self._write(frame, estimate, detector, recorder, video)
+                    if len(self._frames) == self._options.max_frames:
+                        break
+                else:
+                    _pass_on(copied, recorder)
+            except KeyboardInterrupt:
+                complete = False
+        if not self._frames:
+            if not complete:
+                raise KeyboardInterrupt
+            raise InputError(f"{self._options.path} has no image that can be read")
+        self.write_results(complete)
+        return complete
+
+    def _write(
+        self,
+        frame: Frame,
+        estimate: FrameEstimate,
+        detector: RememberingDetector,
+        recorder: HandRecorder,
+        video: VideoWriter | None,
+    ) -> None:
+        options = self._options
+        surfaces = {}
+        if options.surface or options.overlay:
+            surfaces = {hand.id: surface_of(hand) for hand in estimate.hands}
+        recorder.write(estimate, surfaces if options.surface else None, frame.recorded_ns)
+        if video is not None:
+            drawn = self._overlay.draw(frame.image_rgb, estimate, surfaces)
+            video.write(drawn, frame.stamp_ns)
+        self._summary.add(estimate, detector.last)
+        self._truth.add(estimate)
+        self._camera = camera_as_dict(frame.camera)
+        self._frames.append(frame_as_dict(estimate))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary of the frames so far."""
+        summary = self._summary.as_dict()
+        truth = self._truth.as_dict()
+        return summary if truth is None else {**summary, "truth": truth}
+
+    def write_results(self, complete: bool) -> None:
+        """Write the JSON."""
+        content = {
+            "hand_pose_ros": hand_pose_ros.__version__,
+            "input": str(self._options.path),
+            "complete": complete,
+            "camera": self._camera,
+            "summary": self.summary(),
+            "frames": self._frames,
+        }
+        write_json(self._folder / RESULTS, content)
+
+    def keep(self, output: OutputFolder) -> Path | None:
+        """Put away what there is after a failure; return where, or None where there is nothing."""
+        if not self._frames:
+            output.discard()
+            return None
+        try:
+            self.write_results(complete=False)
+        except HandPoseError as error:
+            _LOG.warning("%s", error)
+            # An empty file marks a folder of ours, too.
+            (output.work / RESULTS).touch()
+        return output.finish(complete=False)
+
+
+def _pass_on(copied: list[BagMessage], recorder: HandRecorder) -> None:
+    """Write the input's messages that were read since the last frame."""
+    for message in copied:
+        recorder.pass_through(message)
+    copied.clear()
