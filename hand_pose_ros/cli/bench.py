@@ -23,22 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Time, and print a table."""
-    from hand_pose_ros.cli.progress import frames_bar, quiet_libraries, use_threads
+    from hand_pose_ros.cli.progress import calm_start, frames_bar, use_threads
     from hand_pose_ros.resources import samples_folder
     from hand_pose_ros.ros.source import open_source
-    from hand_pose_ros.runtime.bench import BenchOptions, bench
+    from hand_pose_ros.runtime.bench import Bench, BenchOptions
     from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.results import write_json
 
     options = BenchOptions(args.peer, args.max_frames, args.max_hands)
     source = open_source(args.input or samples_folder() / "gestures.mcap")
     use_threads()
-    quiet_libraries()
     try:
         lift = KeypointLift.from_name(args.model)
-        report = bench(
-            source, lift, options, lambda blocks, count: frames_bar(blocks, count, unit="block")
-        )
+        with calm_start():
+            timing = Bench(lift, options)
+        report = timing.run(source, lambda blocks, count: frames_bar(blocks, count, unit="block"))
     finally:
         source.close()
     report["hypotheses"] = lift.sampling.hypotheses

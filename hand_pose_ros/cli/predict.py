@@ -29,24 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, write the file, and say in how many images there was a hand."""
-    from hand_pose_ros.cli.progress import frames_bar, quiet_libraries, use_threads
+    from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
     from hand_pose_ros.data.folder import read_folder
     from hand_pose_ros.errors import InputError
     from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
     from hand_pose_ros.runtime.results import write_json
-    from hand_pose_ros.runtime.still import StillDetector
 
     if not args.out.absolute().parent.is_dir():
         raise InputError(f"--out {args.out}: there is no folder {args.out.absolute().parent}")
     read_folder(args.folder, keypoints=False)
     use_threads()
-    quiet_libraries()
     lift = KeypointLift.from_name(args.model)
-    detector = StillDetector(max_hands=2, views=args.views)
     found = predict_folder(
         args.folder,
-        detector,
+        still_detector(2, args.views),
         lift,
         args.hand_scale,
         lambda samples, count: frames_bar(samples, count, unit="image"),

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TypeVar
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
+if TYPE_CHECKING:
+    from hand_pose_ros.runtime.detect import MediaPipeDetector
+    from hand_pose_ros.runtime.still import StillDetector
+
+_STDERR = 2
 Item = TypeVar("Item")
 
 
@@ -16,10 +25,42 @@ def frames_bar(frames: Iterable[Item], count: int | None, unit: str = "frame") -
     return tqdm(frames, total=count, unit=unit, disable=None, dynamic_ncols=True)
 
 
-def quiet_libraries() -> None:
-    """Let MediaPipe's libraries say only what went wrong."""
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+@contextmanager
+def calm_start() -> Iterator[None]:
+    """Keep what MediaPipe's libraries say while they start off the screen: five lines of nothing.
+
+    They write past Python, to the file. What goes wrong is raised all the same.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+
+
+def video_detector(max_hands: int) -> MediaPipeDetector:
+    """Return a detector for videos that has run once."""
+    from hand_pose_ros.runtime.detect import MediaPipeDetector
+
+    with calm_start():
+        detector = MediaPipeDetector(max_hands)
+        detector.detect(np.zeros((64, 64, 3), np.uint8))
+        detector.reset()
+    return detector
+
+
+def still_detector(max_hands: int, views: int) -> StillDetector:
+    """Return a detector for still images that has run once."""
+    from hand_pose_ros.runtime.still import StillDetector
+
+    with calm_start():
+        detector = StillDetector(max_hands, views)
+        detector.detect(np.zeros((64, 64, 3), np.uint8))
+    return detector
 
 
 def use_threads() -> None:

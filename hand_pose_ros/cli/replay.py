@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay, and print what it amounts to."""
-    from hand_pose_ros.cli.progress import frames_bar, quiet_libraries, use_threads
+    from hand_pose_ros.cli.progress import frames_bar, use_threads, video_detector
     from hand_pose_ros.ros.replay import ReplayOptions, replay
     from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
     from hand_pose_ros.runtime.lift import KeypointLift
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         estimator=EstimatorConfig(args.hand_scale, detector=DetectorConfig(args.max_hands)),
     )
     use_threads()
-    quiet_libraries()
-    result = replay(options, lift=KeypointLift.from_name(args.model), progress=frames_bar)
+    lift = KeypointLift.from_name(args.model)
+    result = replay(options, video_detector(args.max_hands), lift, frames_bar)
     print_summary(result.summary)
     print(f"results: {result.folder}")
     if not result.complete:

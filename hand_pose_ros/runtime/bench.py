@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,12 @@ import numpy.typing as npt
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
-from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector, RememberingDetector
+from hand_pose_ros.runtime.detect import (
+    Detection,
+    Detector,
+    MediaPipeDetector,
+    RememberingDetector,
+)
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.lift import Lift
 from hand_pose_ros.runtime.mediapipe_graph import import_mediapipe
@@ -69,46 +75,56 @@ class BenchOptions:
             raise ConfigError(f"max_frames is {self.max_frames}; it must be above {WARM_UP}")
 
 
-def bench(
-    frames: Iterable[BenchFrame],
-    lift: Lift,
-    options: BenchOptions,
-    progress: Callable[[Sequence[Any], int], Iterable[Any]] = lambda blocks, count: blocks,
-) -> dict[str, Any]:
-    """Return the timings of the pipeline, of the lifter alone and of the peer, ready for JSON.
+Progress = Callable[[Sequence[Any], int], Iterable[Any]]
+
+
+class Bench:
+    """Times the pipeline, the lifter alone and the peer.
 
     The two sides take turns, block by block and each time the other one first, so that a machine
     that gets slower or faster meanwhile does so for both. Reading the frames is not counted.
-
-    Raises:
-        InputError: there are too few frames.
     """
-    kept = [frame for frame, _ in zip(frames, range(options.max_frames))]  # noqa: B905
-    if len(kept) <= WARM_UP:
-        raise InputError(f"the input has {len(kept)} frames; more than {WARM_UP} are needed")
-    settings = EstimatorConfig(detector=DetectorConfig(options.max_hands))
-    detector = RememberingDetector(MediaPipeDetector(options.max_hands))
-    estimator = Estimator(settings, detector, lift)
-    peer = _Peer(options.max_hands) if options.peer else None
-    ours: list[dict[str, float]] = []
-    theirs: list[float] = []
-    hands: list[Detection] = []
 
-    def run_ours(block: Sequence[BenchFrame]) -> None:
+    def __init__(
+        self, lift: Lift, options: BenchOptions, detector: Detector | None = None
+    ) -> None:
+        settings = EstimatorConfig(detector=DetectorConfig(options.max_hands))
+        self._options, self._lift = options, lift
+        self._detector = RememberingDetector(detector or MediaPipeDetector(options.max_hands))
+        self._estimator = Estimator(settings, self._detector, lift)
+        self._peer = _Peer(options.max_hands) if options.peer else None
+        self._ours: list[dict[str, float]] = []
+        self._theirs: list[float] = []
+        self._hands: list[Detection] = []
+
+    def run(
+        self, frames: Iterable[BenchFrame], progress: Progress = lambda blocks, count: blocks
+    ) -> dict[str, Any]:
+        """Return the timings [ms], ready for JSON.
+
+        Raises:
+            InputError: there are too few frames.
+        """
+        kept = list(itertools.islice(frames, self._options.max_frames))
+        if len(kept) <= WARM_UP:
+            raise InputError(f"the input has {len(kept)} frames; more than {WARM_UP} are needed")
+        blocks = list(_blocks(kept))
+        sides = (self._run_ours, self._run_peer)
+        for number, block in enumerate(progress(blocks, len(blocks))):
+            for side in sides[:: 1 if number % 2 else -1]:
+                side(block)
+        lifts = _lift_alone(self._lift, self._hands, kept[0])
+        return _report(self._ours[WARM_UP:], self._theirs[WARM_UP:], lifts, self._options)
+
+    def _run_ours(self, block: Sequence[BenchFrame]) -> None:
         for frame in block:
-            estimate = estimator.estimate(frame.image_rgb, frame.camera, frame.stamp_ns)
-            ours.append(estimate.timings_ms)
-            hands[:] = detector.last or hands
+            estimate = self._estimator.estimate(frame.image_rgb, frame.camera, frame.stamp_ns)
+            self._ours.append(estimate.timings_ms)
+            self._hands = self._detector.last or self._hands
 
-    def run_peer(block: Sequence[BenchFrame]) -> None:
-        if peer is not None:
-            theirs.extend(peer(frame.image_rgb) for frame in block)
-
-    blocks = list(_blocks(kept))
-    for number, block in enumerate(progress(blocks, len(blocks))):
-        for side in (run_ours, run_peer) if number % 2 else (run_peer, run_ours):
-            side(block)
-    return _report(ours[WARM_UP:], theirs[WARM_UP:], _lift_alone(lift, hands, kept[0]), options)
+    def _run_peer(self, block: Sequence[BenchFrame]) -> None:
+        if self._peer is not None:
+            self._theirs.extend(self._peer(frame.image_rgb) for frame in block)
 
 
 class _Peer:
@@ -117,6 +133,8 @@ class _Peer:
     def __init__(self, max_hands: int) -> None:
         hands = import_mediapipe().solutions.hands
         self._hands = hands.Hands(static_image_mode=False, max_num_hands=max_hands)
+        self(np.zeros((64, 64, 3), np.uint8))
+        self._hands.reset()
 
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> float:
         """Return how long one image takes [ms]."""

@@ -17,8 +17,8 @@ OTHER_SIDE_COST = 0.3
 """What it costs, in hand sizes, to take a hand of one side for one of the other."""
 
 SURE_SIDE, FORGIVEN_S = 0.9, 0.1
-"""A hand found again after more than so long [s] is not taken for one of the other side, if its side
-is at least so sure: one hand has left and another one come."""
+"""A hand found again after more than so long [s] is not taken for one of the other side if the
+side seen is so sure: one hand has left and another one come."""
 
 MAX_EVIDENCE = 2.0
 """Log odds that one image may add for or against a side; a detector is surer than it should be."""
