@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
 from hand_pose_ros.data.synthetic.shapes import sample_offsets, sample_ratios
@@ -9,7 +10,7 @@ from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import forward_kinematics
 
-SILENT = NoiseConfig(**{name: 0.0 for name in vars(NoiseConfig())})
+SILENT = NoiseConfig(**dict.fromkeys(vars(NoiseConfig()), 0.0))
 
 
 def seeded(seed=0):
@@ -89,5 +90,5 @@ def test_wrist_rotations_are_rotations():
 
 
 def test_noise_out_of_range_is_refused():
-    with pytest.raises(ConfigError, match="white is 2.0"):
+    with pytest.raises(ConfigError, match=r"white is 2.0"):
         NoiseConfig(white=2.0)

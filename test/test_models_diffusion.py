@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.models.diffusion import (
     SCHEDULES,

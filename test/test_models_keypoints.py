@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from hand_pose_ros.hand.rotations import matrix_from_euler
 from hand_pose_ros.models.keypoints import (
     FEATURES,

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import forward_kinematics

@@ -32,7 +32,7 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Score:
-    """Means over the answered images; NaN where none was answered.
+    """Means over the answered images; NaN where none was answered, or it has no meaning.
 
     Attributes:
         images: how many were asked.
@@ -48,12 +48,27 @@ class Score:
     mpjpe_absolute_mm: float
     pa_auc: float
 
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Return the fields by name, None for NaN: JSON has no NaN."""
+        return {
+            name: None if value != value else value
+            for name, value in asdict(self).items()
+        }
+
 
 Points = npt.NDArray[np.float64]
 
 
-def score(predicted: Mapping[str, Points | None], true: Mapping[str, Points]) -> Score:
+def score(
+    predicted: Mapping[str, Points | None], true: Mapping[str, Points], *, placed: bool = True
+) -> Score:
     """Return the score of predictions against the truth, both (21, 3) [m] by image name.
+
+    Args:
+        predicted: None for an image without a hand.
+        true: what is asked for.
+        placed: whether predictions have a place in the camera frame; without one there is no
+            absolute error.
 
     Raises:
         InputError: an image of the truth that the predictions do not mention.
@@ -75,7 +90,7 @@ def score(predicted: Mapping[str, Points | None], true: Mapping[str, Points]) ->
         float(pa_mpjpe(guess, truth).mean()),
         float(mpjpe_scaled(guess, truth).mean()),
         float(mpjpe_root(guess, truth).mean()),
-        float(mpjpe_absolute(guess, truth).mean()),
+        float(mpjpe_absolute(guess, truth).mean()) if placed else float("nan"),
         float(pck_auc(aligned_errors)),
     )
 
@@ -85,9 +100,15 @@ def markdown_table(scores: Mapping[str, Score]) -> str:
     columns = ("answered", *PROTOCOLS)
     lines = ["| estimator | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in scores.items():
-        values = asdict(row)
+        values = row.as_dict()
         cells = [f"{row.answered}/{row.images}"]
-        cells += [f"{values[c]:.3f}" if c == "pa_auc" else f"{values[c]:.2f}" for c in PROTOCOLS]
+        cells += [_cell(c, values[c]) for c in PROTOCOLS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", *(f"- {name}: {meaning}" for name, meaning in PROTOCOLS.items())]
     return "\n".join(lines)
+
+
+def _cell(name: str, value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if name == "pa_auc" else f"{value:.2f}"

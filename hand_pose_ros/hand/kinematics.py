@@ -42,7 +42,7 @@ class HandParameters:
 
     @property
     def angles(self) -> Float[Tensor, "*batch 26"]:
-        """All 26 angles [rad], order `skeleton.DOFS`: wrist yaw, pitch, roll, then articulation."""
+        """All 26 angles [rad], order `skeleton.DOFS`: wrist yaw, pitch, roll, articulation."""
         return torch.cat((euler_from_matrix(self.root_rotation), self.articulation), dim=-1)
 
 
@@ -57,8 +57,8 @@ class Joints:
 def forward_kinematics(hand: HandParameters) -> Joints:
     """Place every joint, breadth first: one batched product for each of the four tree levels.
 
-    Joints follow `skeleton.KEYPOINTS`, in the camera's axes with the wrist as origin. Rotation i is
-    the frame of the bone that ends in joint i (x along it); rotation 0 is the wrist frame.
+    Joints follow `skeleton.KEYPOINTS`, in the camera's axes with the wrist as origin. Rotation i
+    is the frame of the bone that ends in joint i (x along it); rotation 0 is the wrist frame.
     Differentiable; keeps dtype and device.
 
     Source: Ivashechkin et al. 2023, equation 7.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def matrix_from_euler(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Return R = Rz(angles[0]) Ry(angles[1]) Rx(angles[2]); angles in radians (yaw, pitch, roll)."""
+    """Return R = Rz(angles[0]) Ry(angles[1]) Rx(angles[2]); angles (yaw, pitch, roll) [rad]."""
     cosine, sine = torch.cos(angles), torch.sin(angles)
     cz, cy, cx = cosine.unbind(-1)
     sz, sy, sx = sine.unbind(-1)

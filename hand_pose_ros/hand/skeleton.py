@@ -1,8 +1,8 @@
 """The hand as data: keypoints, bones, degrees of freedom, offsets, proportions and their limits.
 
-Wrist frame, the same words for both hands: palm down, x to the fingers, y to the left, z up (out of
-the back of the hand). For a right hand y points to the thumb. Everything here describes the right
-hand; a left hand is its mirror image and has the same angles, see `kinematics.mirror`.
+Wrist frame, the same words for both hands: palm down, x to the fingers, y to the left, z up (out
+of the back of the hand). For a right hand y points to the thumb. Everything here describes the
+right hand; a left hand is its mirror image and has the same angles, see `kinematics.mirror`.
 
 Each node of the tree carries a rotation that turns the bone leading to it (equation 7), written
 as Euler angles R = Rz(abduction) Ry(flexion) Rx(rotation). The bone is the x axis of its node. So
@@ -90,9 +90,10 @@ def _radians(rows: dict[str, tuple[float, float]], names: tuple[str, ...]) -> tu
 # Active ranges of motion after the American Academy of Orthopaedic Surgeons (Joint Motion, 1965):
 # MCP flexion 0..90 with 45 of hyperextension, PIP 0..100, DIP 0..90, thumb MCP 0..50, thumb IP
 # 0..80; the last 5 to 25 degrees beyond them are what hands reach passively, against a table or an
-# object. Abduction counts from the line of the metacarpal, so that parallel index and little fingers
-# stand at -15 and +25 degrees. The thumb CMC ranges (flexion-extension 53, abduction-adduction 42,
-# rotation 17 degrees) are Cooney et al. 1981, widened by the spread over people.
+# object. Abduction counts from the line of the metacarpal, so that parallel index and little
+# fingers stand at -15 and +25 degrees. The thumb CMC ranges (flexion-extension 53,
+# abduction-adduction 42, rotation 17 degrees) are Cooney et al. 1981, widened by the spread over
+# people.
 _LIMITS_DEG = {
     "thumb_cmc_abduction": (-40.0, 45.0),
     "thumb_cmc_flexion": (-40.0, 50.0),
@@ -112,10 +113,10 @@ _LIMITS_DEG = {
 ARTICULATION_LIMITS = _radians(_LIMITS_DEG, ARTICULATION)
 """(min, max) [rad] of each articulation, in the order of `ARTICULATION`."""
 
-# Directions of the metacarpals (and, for the thumb, of wrist to CMC) seen from the wrist. A palm 85 mm
-# broad (ANSUR 1988, mean of men and women), less half a finger at each side, puts 62 mm between the
-# index and little MCP centres; the transverse arch takes the little finger's side into the palm. The
-# thumb's frame is rolled by 60 degrees: its nail faces the radial side.
+# Directions of the metacarpals (and, for the thumb, of wrist to CMC) seen from the wrist. A palm
+# 85 mm broad (ANSUR 1988, mean of men and women), less half a finger at each side, puts 62 mm
+# between the index and little MCP centres; the transverse arch takes the little finger's side into
+# the palm. The thumb's frame is rolled by 60 degrees: its nail faces the radial side.
 _OFFSETS_DEG = {
     "thumb": (42.0, 20.0, -60.0),
     "index": (16.5, 1.0, -3.0),
@@ -138,14 +139,14 @@ OFFSET_LIMITS = tuple(
 """(min, max) [rad] of each finger offset, in the order of `OFFSETS`."""
 
 DEFAULT_ANCHOR_LENGTH = 0.087
-"""Wrist to index MCP of an adult hand [m]: hand length 187 mm (ANSUR 1988, mean of men and women) over
-the proportions below."""
+"""Wrist to index MCP of an adult hand [m]: hand length 187 mm (ANSUR 1988, mean of men and women)
+over the proportions below."""
 
-# Bones after Buryanov and Kotiuk 2010 (Proportions of hand segments, Int. J. Morphol. 28(3)), taken
-# from joint centre to joint centre: a centre lies inside the head of the proximal bone, 7 mm below its
-# surface at the MCP, 4 at the PIP, 3 at the DIP joints. The wrist is the head of the capitate, 20 mm
-# below the metacarpals; tips are 2 mm inside the skin. Index, in mm: 68 + 22 - 7 = 83 for the anchor,
-# 40 + 7 - 4, 22 + 4 - 3, 16 + 3 + 4 - 2. Divided by the anchor bone.
+# Bones after Buryanov and Kotiuk 2010 (Proportions of hand segments, Int. J. Morphol. 28(3)),
+# taken from joint centre to joint centre: a centre lies inside the head of the proximal bone, 7 mm
+# below its surface at the MCP, 4 at the PIP, 3 at the DIP joints. The wrist is the head of the
+# capitate, 20 mm below the metacarpals; tips are 2 mm inside the skin. Index, in mm: 68 + 22 - 7 =
+# 83 for the anchor, 40 + 7 - 4, 22 + 4 - 3, 16 + 3 + 4 - 2. Divided by the anchor bone.
 _RATIOS = {
     "thumb": (0.385, 0.50, 0.40, 0.34),
     "index": (1.0, 0.515, 0.28, 0.255),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -62,7 +63,7 @@ class UNet1D(nn.Module):
         self.embed_condition = nn.Linear(condition, modulation)
         self.condition_points = nn.Linear(condition, points * widths[0])
         self.lift = nn.Conv1d(3 + widths[0], widths[0], 3, padding=1)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(ResidualBlock(a, a, modulation) for a, _ in pairs)
         self.shrink = nn.ModuleList(nn.Conv1d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.middle = ResidualBlock(widths[-1], widths[-1], modulation)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -118,7 +119,7 @@ def sample_ddim(
     if not timesteps:
         raise ConfigError("timesteps is empty; at least one step is needed")
     fresh = iter(noise)
-    for now, after in zip(timesteps, timesteps[1:], strict=False):
+    for now, after in pairwise(timesteps):
         clean = denoise(x, torch.full(x.shape[:1], now, device=x.device))
         alpha_now, alpha_after = schedule.alpha_bar[now], schedule.alpha_bar[after]
         residual = (x - alpha_now.sqrt() * clean) / (1.0 - alpha_now).sqrt()
@@ -140,8 +141,8 @@ def sample_ddpm(
 ) -> Float[Tensor, "batch *data"]:
     """Turn noise into data by all T ancestral steps.
 
-    Equation 6 written with the guess of the clean data: the mean of q(x_{t-1} | x_t, x_0), which is
-    the same number for a network that predicts the noise.
+    Equation 6 written with the guess of the clean data: the mean of q(x_{t-1} | x_t, x_0), which
+    is the same number for a network that predicts the noise.
 
     Args:
         denoise: guesses the clean data.
@@ -152,7 +153,11 @@ def sample_ddpm(
     fresh = iter(noise)
     for t in range(schedule.steps - 1, 0, -1):
         clean = denoise(x, torch.full(x.shape[:1], t, device=x.device))
-        beta, alpha_bar, before = schedule.betas[t], schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
+        beta, alpha_bar, before = (
+            schedule.betas[t],
+            schedule.alpha_bar[t],
+            schedule.alpha_bar[t - 1],
+        )
         mean = (before.sqrt() * beta * clean + (1.0 - beta).sqrt() * (1.0 - before) * x) / (
             1.0 - alpha_bar
         )

@@ -1,4 +1,4 @@
-"""Heads that end in a kinematic hand: whatever they are given, what leaves them is a valid hand."""
+"""Heads that end in a kinematic hand: whatever they are given, it is a valid hand that leaves."""
 
 from __future__ import annotations
 

@@ -51,9 +51,9 @@ FEATURES = 2 * len(skeleton.KEYPOINTS) + 1 + len(skeleton.KEYPOINTS) + 3 * len(s
 def canonical_view(observation: KeypointObservation) -> CanonicalView:
     """Return the observation as seen by a virtual camera that looks at the hand's middle.
 
-    The virtual camera is turned about its axis until the line from the wrist to the MCP joints points
-    up, so that neither the place in the image nor the hand's turn in it is left to be learnt. The
-    angular size, which sets the strength of perspective, stays as a feature.
+    The virtual camera is turned about its axis until the line from the wrist to the MCP joints
+    points up, so that neither the place in the image nor the hand's turn in it is left to be
+    learnt. The angular size, which sets the strength of perspective, stays as a feature.
     """
     towards = look_at(observation.rays.mean(dim=-2))
     seen = _project(observation.rays, towards)

@@ -44,7 +44,6 @@ class LifterConfig:
     point_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "unet_widths", tuple(self.unet_widths))
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"schedule {self.schedule!r} is not one of {', '.join(SCHEDULES)}")
         if self.prediction not in PREDICTIONS:

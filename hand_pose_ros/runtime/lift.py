@@ -67,7 +67,7 @@ class KeypointLift:
         self._noise = balanced_noise(count, generator)
 
     @classmethod
-    def from_name(cls, name: str = "keypoints", sampling: SamplingConfig | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN206
+    def from_name(cls, name: str = "keypoints", sampling: SamplingConfig | None = None):  # type: ignore[no-untyped-def]
         """Return the lift of a model of the table.
 
         Raises:

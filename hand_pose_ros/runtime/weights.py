@@ -49,7 +49,9 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from error
     try:
-        lifter_config = LifterConfig(**json.loads(metadata["lifter"]))
+        fields = json.loads(metadata["lifter"])
+        fields["unet_widths"] = tuple(fields["unet_widths"])
+        lifter_config = LifterConfig(**fields)
         sizes = json.loads(metadata["encoder"])
         encoder = KeypointEncoder(lifter_config.condition, sizes["width"], sizes["blocks"])
         lifter = Lifter(lifter_config)

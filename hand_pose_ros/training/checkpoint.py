@@ -36,7 +36,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a readable checkpoint: {error}") from error
     missing = {"model", "ema", "optimizer", "step", "generator", "config"} - set(state)
     if missing:
-        raise InputError(f"{path} lacks {', '.join(sorted(missing))}; it is not from hand-pose train")
+        raise InputError(
+            f"{path} lacks {', '.join(sorted(missing))}; it is not from hand-pose train"
+        )
     return dict(state)
 
 

@@ -57,7 +57,7 @@ class TrainingConfig:
     validate_every: int = 500
     checkpoint_every: int = 500
     threads: int = 2
-    precision: str = "32-true"
+    mixed: bool = True
     lifter: LifterConfig = field(default_factory=LifterConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -118,9 +118,10 @@ def _like(current: Any, value: Any, name: str) -> Any:
     if isinstance(current, tuple) and isinstance(value, (list, tuple)):
         return tuple(value)
     allowed = (int, float) if isinstance(current, float) else type(current)
-    if isinstance(value, bool) and not isinstance(current, bool) or not isinstance(value, allowed):
+    is_wrong_flag = isinstance(value, bool) and not isinstance(current, bool)
+    if is_wrong_flag or not isinstance(value, allowed):
         raise ConfigError(f"{name} is {value!r}; a {type(current).__name__} is needed")
-    return value
+    return float(value) if isinstance(current, float) else value
 
 
 def _set(values: dict, keys: list[str], value: Any, override: str) -> None:

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
-from hand_pose_ros.errors import InputError
+from hand_pose_ros.errors import HandPoseError, InputError
 from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
 from hand_pose_ros.training.checkpoint import export_weights, load_checkpoint, save_checkpoint
@@ -28,9 +28,7 @@ VALIDATION_SEED = 20_230_814
 
 def build_model(config: TrainingConfig) -> KeypointLifterModel:
     """Return a fresh model of the configured sizes."""
-    encoder = KeypointEncoder(
-        config.lifter.condition, config.encoder.width, config.encoder.blocks
-    )
+    encoder = KeypointEncoder(config.lifter.condition, config.encoder.width, config.encoder.blocks)
     return KeypointLifterModel(encoder, Lifter(config.lifter))
 
 
@@ -48,7 +46,7 @@ class KeypointTraining:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
         self.step = 0
 
     @property
@@ -116,9 +114,7 @@ class KeypointTraining:
         config = self.config
         self.model.train()
         hands = sample_hands(config.batch, self.generator, config.noise)
-        loss, terms = lifter_loss(self.model, hands, config.loss, self.generator)
-        if not torch.isfinite(loss):
-            raise RuntimeError(f"the loss is {loss.item()} at step {self.step}: {terms}")
+        loss, terms = self._loss(hands)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -128,11 +124,25 @@ class KeypointTraining:
         self._average()
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
 
+    def _loss(self, hands: SampledHands) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        advice = f"training diverged at step {self.step}; a lower learning_rate may help"
+        try:
+            loss, terms = lifter_loss(
+                self.model, hands, self.config.loss, self.generator, self.config.mixed
+            )
+        except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
+            raise HandPoseError(f"{advice} ({error})") from error
+        if not torch.isfinite(loss):
+            raise HandPoseError(f"{advice} (the loss is {loss.item()})")
+        return loss, terms
+
     def _average(self) -> None:
         """Move the averaged weights: fast at first, when the past is worth little."""
         keep = min(self.config.ema, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - keep)
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
+            )
 
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / self.config.warmup)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.models.heads import BaselineMLP, InverseKinematicsMLP
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
 from hand_pose_ros.training.config import LossWeights
@@ -34,13 +35,16 @@ def lifter_loss(
     hands: SampledHands,
     weights: LossWeights,
     generator: torch.Generator,
+    mixed: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted loss of a batch and its terms.
 
-    The diffusion term is equation 5 (squared error of the noise, or of the data for x0-prediction).
-    The kinematic heads take the L1 error of their joints (section 2.4), of what these project to, and
-    of the angles. The IK-MLP sees the denoiser's output without passing gradients on to it, and true
-    joints under noise, so that D stays what it would be alone.
+    The diffusion term is equation 5 (squared error of the noise, or of the data for
+    x0-prediction). The kinematic heads take the L1 error of their joints (section 2.4), of what
+    these project to, and of the angles. The IK-MLP sees the denoiser's output without passing
+    gradients on to it, and true joints under noise, so that D stays what it would be alone.
+
+    With `mixed` the networks run in bfloat16; kinematics and losses never do.
     """
     view = canonical_view(hands.observation)
     R = view.R_canonical_camera
@@ -48,7 +52,9 @@ def lifter_loss(
     lifter = model.lifter
     t = torch.randint(lifter.schedule.steps, target.shape[:1], generator=generator)
     noise = torch.randn(target.shape, generator=generator)
-    out = model(view, target, noise, t)
+    with _bfloat16(mixed):
+        out = model(view, target, noise, t)
+    out = {name: tensor.float() for name, tensor in out.items()}
     wanted = out["scaled"] if lifter.config.prediction == "x0" else noise
     terms = {"diffusion": (out["predicted"] - wanted).square().mean()}
 
@@ -58,10 +64,25 @@ def lifter_loss(
     )
     half = len(target) // 4
     points = torch.cat((shaken[:half], clean[half:]))
-    solved = lifter.inverse_kinematics(points)
+    solved = _solve(lifter.inverse_kinematics, points.flatten(-2), mixed)
     terms |= _kinematic_terms("inverse_kinematics", solved, hands, target, R)
-    terms |= _kinematic_terms("baseline", lifter.baseline(out["condition"]), hands, target, R)
-    return sum((_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())), terms
+    guessed = _solve(lifter.baseline, out["condition"], mixed)
+    terms |= _kinematic_terms("baseline", guessed, hands, target, R)
+    return sum(
+        (_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())
+    ), terms
+
+
+def _bfloat16(mixed: bool) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+
+
+def _solve(
+    network: BaselineMLP | InverseKinematicsMLP, features: Tensor, mixed: bool
+) -> HandParameters:
+    with _bfloat16(mixed):
+        hidden = network.trunk(features)
+    return network.head(hidden.float())
 
 
 def _clean_points(lifter: Lifter, out: dict, t: Tensor) -> Tensor:
@@ -90,7 +111,7 @@ def _kinematic_terms(
 
 
 def _projection_error(joints: Tensor, target: Tensor, hands: SampledHands, R: Tensor) -> Tensor:
-    """Return the L1 distance of projections in units of the hand: placed where the true wrist is."""
+    """Return the L1 distance of projections, in hand units, placed where the true wrist is."""
     wrist = ((hands.wrist / hands.anchor).unsqueeze(-2) @ R.transpose(-1, -2)).detach()
     near = (target + wrist)[..., 2:].mean(dim=-2, keepdim=True)
     projected = [

@@ -1,4 +1,4 @@
-"""Kinematic hands in front of a camera, and what an imperfect keypoint detector would say of them."""
+"""Kinematic hands before a camera, and what an imperfect keypoint detector would say of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hand_pose_ros.data.synthetic.shapes import (
 )
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.hand.rotations import matrix_from_euler
 from hand_pose_ros.models.keypoints import KeypointObservation, look_at
 
 _FINGER_OF = torch.tensor([0, *(finger for finger in range(5) for _ in range(4))])
@@ -33,7 +34,10 @@ class NoiseConfig:
         finger: of the tip of a whole finger that is off together.
         wrist: of the wrist, on whose place detectors and datasets agree least.
         outlier: share of fingers that are grossly wrong.
-        depth_finger: like `finger`, for relative depth and the detector's own 3D points.
+        depth_finger: like `finger`, for the depth of relative depths and of the detector's 3D
+        points. tilt: of their whole hand about the axes of the image [rad]; a detector is less
+        sure which
+            way a palm leans than how its fingers are bent.
         depth_flip: share of hands with fingers whose depth has the wrong sign.
         focal: relative error of the assumed focal length, for a third of the hands.
     """
@@ -42,7 +46,8 @@ class NoiseConfig:
     finger: float = 0.09
     wrist: float = 0.09
     outlier: float = 0.02
-    depth_finger: float = 0.22
+    depth_finger: float = 0.3
+    tilt: float = 0.25
     depth_flip: float = 0.08
     focal: float = 0.15
 
@@ -92,7 +97,7 @@ def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> 
 
 
 def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
-    """Return wrist positions that put the middle of each hand at a drawn distance and direction."""
+    """Return wrists that put the middle of each hand at a drawn distance and direction."""
     count = len(joints)
     distance = 0.2 * 8.0 ** torch.rand(count, 1, generator=generator)
     ray = (torch.rand(count, 2, generator=generator) - 0.5) * 1.0
@@ -117,30 +122,36 @@ def _observe(
     gross = torch.randn(count, 5, 2, generator=generator) * wrong * 0.6
     error = error + gross[:, _FINGER_OF] * _REACH.unsqueeze(-1)
     seen, depth_scale = rays + error * size, points[..., 2].mean(dim=-1, keepdim=True)
-    world = _world_points(points, level, generator, noise)
-    depth = (world[..., 2] - world[:, :1, 2]) / depth_scale
-    depth = depth + 0.04 * size.squeeze(-1) * torch.randn(depth.shape, generator=generator)
+    depth = _own_points(points, level, (0.25, 1.0), generator, noise)[..., 2]
+    depth = (depth - depth[:, :1]) / depth_scale
+    world = _own_points(points, level, (0.7, 1.2), generator, noise)
     return KeypointObservation(_wrong_focal(seen, generator, noise), depth, world)
 
 
-def _world_points(
-    points: Tensor, level: Tensor, generator: torch.Generator, noise: NoiseConfig
+def _own_points(
+    points: Tensor,
+    level: Tensor,
+    gains: tuple[float, float],
+    generator: torch.Generator,
+    noise: NoiseConfig,
 ) -> Tensor:
-    """Return the detector's own 3D points: the hand with shrunk, bent and sometimes flipped depth."""
+    """Return the detector's own 3D points: the hand tilted, bent, with shrunk or flipped depth."""
     count = len(points)
     centred = _towards_axis(points)
     radius = centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
     error = _keypoint_error(count, 3, noise.white, noise.finger, generator)
     depth_error = _keypoint_error(count, 1, noise.white, noise.depth_finger, generator)
     error = error + torch.nn.functional.pad(depth_error, (2, 0))
-    gain = (0.85 + 0.2 * torch.randn(count, 1, generator=generator)).clamp(0.2, 1.3)
+    low, high = gains
+    gain = low + (high - low) * torch.rand(count, 1, generator=generator)
     flipped = torch.rand(count, 1, generator=generator) < noise.depth_flip
     finger_flips = torch.rand(count, 5, generator=generator) < 0.6
     sign = 1.0 - 2.0 * (flipped & finger_flips)[:, _FINGER_OF].float()
     base = centred[:, _BASE_OF]
     depth = base[..., 2] + (centred[..., 2] - base[..., 2]) * sign
     bent = torch.stack((centred[..., 0], centred[..., 1], depth * gain), dim=-1)
-    return bent + error * level * radius
+    tilt = noise.tilt * torch.randn(count, 3, generator=generator) * torch.tensor((0.4, 1.0, 1.0))
+    return bent @ matrix_from_euler(tilt).transpose(-1, -2) + error * level * radius
 
 
 def _towards_axis(points: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 Fingers are drawn from a few states (extended, half, curled, hooked, bent), families say which
 finger is in which, and angles that the hand couples are coupled: the DIP follows the PIP, the
-neighbours of a bent finger come along, a thumb has postures of its own. Angles are degrees here and
-radians outside.
+neighbours of a bent finger come along, a thumb has postures of its own. Angles are degrees here
+and radians outside.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hand_pose_ros.hand.rotations import matrix_from_euler
 # (mean, std) of MCP and PIP flexion, then share of the PIP that the DIP follows, in degrees.
 _FINGER_STATES = {
     "extended": (4.0, 11.0, 5.0, 6.0, 0.35),
-    "half": (32.0, 16.0, 45.0, 17.0, 0.55),
-    "curled": (74.0, 13.0, 98.0, 10.0, 0.62),
-    "hooked": (8.0, 15.0, 86.0, 15.0, 0.60),
+    "half": (32.0, 17.0, 45.0, 18.0, 0.50),
+    "curled": (70.0, 17.0, 104.0, 11.0, 0.48),
+    "hooked": (10.0, 16.0, 88.0, 15.0, 0.55),
     "bent": (66.0, 15.0, 12.0, 11.0, 0.50),
 }
 # (mean, std) of the seven thumb angles, order CMC abduction, flexion, rotation, MCP the same, IP.
@@ -112,12 +112,14 @@ def _draw_fingers(family: Tensor, generator: torch.Generator) -> Tensor:
     mcp = mcp + mcp_std * _correlated(count, shared, generator)
     pip = pip + pip_std * _correlated(count, shared, generator)
     mcp, pip = _enslave(mcp), _enslave(pip)
-    dip = follow * pip + 9.0 * torch.randn(count, 4, generator=generator)
+    dip = follow * pip + 11.0 * torch.randn(count, 4, generator=generator)
     spread = torch.rand(count, 1, generator=generator) * 1.5 - 0.15
     # A flexed finger is pulled beside its neighbours: its collateral ligaments are tight.
     loose = torch.cos(torch.deg2rad(mcp.clamp(0.0, 90.0)))
     abduction = torch.tensor(_PARALLEL_DEG) + torch.tensor(_SPREAD_DEG) * spread * loose
-    abduction = abduction + (2.0 + 3.5 * loose) * torch.randn(count, 4, generator=generator)
+    sway = 5.0 * torch.randn(count, 1, generator=generator)
+    own = (4.0 + 4.0 * loose) * torch.randn(count, 4, generator=generator)
+    abduction = abduction + sway + own
     return torch.stack((abduction, mcp, pip, dip), dim=-1)
 
 
@@ -138,14 +140,14 @@ def _correlated(count: int, shared: Tensor, generator: torch.Generator) -> Tenso
 
 
 def _enslave(flexion: Tensor) -> Tensor:
-    """Pull each finger a little to its neighbours: tendons are shared, most for ring and little."""
+    """Pull each finger a little to its neighbours, with which it shares tendons."""
     index, middle, ring, little = flexion.unbind(-1)
     return torch.stack(
         (
-            0.95 * index + 0.05 * middle,
-            0.06 * index + 0.86 * middle + 0.08 * ring,
-            0.11 * middle + 0.78 * ring + 0.11 * little,
-            0.14 * ring + 0.86 * little,
+            0.98 * index + 0.02 * middle,
+            0.03 * index + 0.93 * middle + 0.04 * ring,
+            0.06 * middle + 0.88 * ring + 0.06 * little,
+            0.07 * ring + 0.93 * little,
         ),
         dim=-1,
     )
@@ -164,7 +166,7 @@ def sample_wrist_rotation(count: int, generator: torch.Generator) -> Float[Tenso
     """
     tilted = _tilted(count, generator)
     uniform = _uniform_rotation(count, generator)
-    pick = torch.rand(count, generator=generator) < 0.25
+    pick = torch.rand(count, generator=generator) < 0.1
     return torch.where(pick[:, None, None], uniform, tilted)
 
 

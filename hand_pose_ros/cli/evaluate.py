@@ -1,0 +1,90 @@
+"""`hand-pose evaluate`: errors on a dataset with known hands, ours beside a peer's."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hand_pose_ros.data.folder import FolderSample
+    from hand_pose_ros.evaluation.report import Points, Score
+
+FORMATS = ("folder",)
+PEERS = ("mediapipe",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what an evaluation can be told."""
+    parser.add_argument("dataset", type=Path, help="where the dataset lies")
+    parser.add_argument("--format", choices=FORMATS, default="folder", help="how it is stored")
+    parser.add_argument("--peer", choices=PEERS, help="score this estimator on the same images")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write scores and predictions here"
+    )
+    parser.add_argument(
+        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
+    )
+    parser.add_argument(
+        "--views", type=int, default=6, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 6"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict every image without looking at its truth, then score; print the table."""
+    from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
+    from hand_pose_ros.data.folder import read_folder
+    from hand_pose_ros.evaluation.report import markdown_table, score
+    from hand_pose_ros.runtime.lift import KeypointLift
+    from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
+
+    samples = read_folder(args.dataset, require=("keypoints",))
+    true = {sample.name: sample.keypoints for sample in samples}
+    _check_out(args.out)
+    use_threads()
+    lift = KeypointLift.from_name(args.model)
+    found = predict_folder(
+        args.dataset,
+        still_detector(1, args.views),
+        lift,
+        progress=lambda samples, count: frames_bar(samples, count, unit="image"),
+    )
+    ours = {name: None if still is None else still.hand.keypoints for name, still in found.items()}
+    scores = {args.model: score(ours, true)}
+    if args.peer:
+        scores[args.peer] = score(_mediapipe(samples), true, placed=False)
+    print(markdown_table(scores))
+    if args.out:
+        _write(args.out, scores, predictions_as_dict(found))
+        print(f"\nwritten to {args.out}")
+    return 0
+
+
+def _mediapipe(samples: list[FolderSample]) -> dict[str, Points | None]:
+    """Return MediaPipe's own 3D points of each image, from one look at it."""
+    from hand_pose_ros.cli.progress import frames_bar, still_detector
+    from hand_pose_ros.data.folder import read_image
+
+    detector = still_detector(1, 0)
+    points: dict[str, Points | None] = {}
+    for sample in frames_bar(samples, len(samples), unit="image"):
+        hand = detector.detect_one(read_image(sample.path), sample.box, sample.side)
+        points[sample.name] = None if hand is None else hand.world
+    return points
+
+
+def _check_out(out: Path | None) -> None:
+    from hand_pose_ros.errors import InputError
+
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; a folder is needed")
+
+
+def _write(out: Path, scores: dict[str, Score], predictions: dict) -> None:
+    from hand_pose_ros.evaluation.report import PROTOCOLS
+    from hand_pose_ros.runtime.results import write_json
+
+    out.mkdir(parents=True, exist_ok=True)
+    rows = {name: row.as_dict() for name, row in scores.items()}
+    write_json(out / "scores.json", {"scores": rows, "protocols": PROTOCOLS})
+    write_json(out / "predictions.json", predictions)
