@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from hand_pose_ros.errors import InputError
 
 Image = npt.NDArray[np.float32]
+Colour = tuple[float, float, float] | npt.NDArray[np.float64]
 
 
 def room(
@@ -80,7 +81,7 @@ def _desk(image: Image, random: np.random.Generator) -> None:
     _box(image, 0.78 * width, edge - 0.1 * height, 0.05 * width, 0.13 * height, (0.7, 0.66, 0.6))
 
 
-def _box(image: Image, x: float, y: float, w: float, h: float, colour: npt.ArrayLike) -> None:
+def _box(image: Image, x: float, y: float, w: float, h: float, colour: Colour) -> None:
     left, top = max(int(x), 0), max(int(y), 0)
     image[top : max(int(y + h), 0), left : max(int(x + w), 0)] = colour
 

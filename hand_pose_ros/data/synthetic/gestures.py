@@ -35,12 +35,12 @@ _THUMBS = {
     "beside": (2, 6, 0, 0, 10, 0, 8),
     "across": (8, 40, 14, 4, 40, 6, 48),
     "up": (-14, -14, -4, 0, 0, 0, -12),
-    "pinch": (12, 36, -1, 1, 22, 3, -9),
+    "pinch": (30, 48, -13, 2, 7, 1, 3),
     "palm": (12, 38, 16, 2, 44, 6, 34),
 }
 
 
-def _hand(thumb: str, **fingers: Fingers) -> tuple[float, ...]:
+def _hand(thumb: str, **fingers: Fingers) -> tuple[int, ...]:
     rows = (fingers[finger][finger] for finger in skeleton.FINGERS[1:])
     return (*_THUMBS[thumb], *(angle for row in rows for angle in row))
 
@@ -49,7 +49,7 @@ def _all(table: Fingers) -> dict[str, Fingers]:
     return dict.fromkeys(skeleton.FINGERS[1:], table)
 
 
-_PINCHING = {**_RELAXED, "index": (-10, 44, 49, 27)}
+_PINCHING = {**_RELAXED, "index": (-20, 66, 40, 10)}
 _GESTURES = {
     "open": _hand("out", **_all(_SPREAD)),
     "flat": _hand("beside", **_all(_STRAIGHT)),
