@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import HandParameters, sine_limit
-from hand_pose_ros.hand.rotations import matrix_from_9d
+from hand_pose_ros.hand.rotations import matrix_from_6d, matrix_from_9d
+
+_PALM = [skeleton.KEYPOINTS.index(k) for k in ("wrist", "index_mcp", "middle_mcp", "little_mcp")]
 
 
 class KinematicHead(nn.Module):
@@ -33,6 +36,8 @@ class KinematicHead(nn.Module):
         )
         self.register_buffer("limits", torch.tensor(limits), persistent=False)
         self.root = nn.Linear(features, 9)
+        # Start near no turn: around a random matrix of small norm the SVD's gradient is wild.
+        self.root.bias.data = torch.eye(3).flatten()
         self.limited = nn.Linear(features, len(limits))
         self.sizes = (len(skeleton.ARTICULATION), len(skeleton.OFFSETS), len(free_ratios))
 
@@ -86,7 +91,11 @@ class BaselineMLP(nn.Module):
 
 
 class InverseKinematicsMLP(nn.Module):
-    """The IK-MLP of D*: noisy points of unit anchor length to the valid hand nearest to them."""
+    """The IK-MLP of D*: noisy points of unit anchor length to the valid hand nearest to them.
+
+    The points are turned into the frame of their palm before and the root rotation back after:
+    what is left to learn does not depend on how the hand is turned.
+    """
 
     def __init__(self, points: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -95,7 +104,28 @@ class InverseKinematicsMLP(nn.Module):
 
     def forward(self, points: Float[Tensor, "batch point 3"]) -> HandParameters:
         """Return one hand of anchor length 1 for each set of points."""
-        return self.head(self.trunk(points.flatten(-2)))
+        R_palm = palm_frame(points)
+        return self.place(self.trunk(self.features(points, R_palm)), R_palm)
+
+    def features(
+        self, points: Float[Tensor, "batch point 3"], R_palm: Float[Tensor, "batch 3 3"]
+    ) -> Float[Tensor, "batch feature"]:
+        """Return what the trunk sees: the points in the frame of their palm."""
+        return (points @ R_palm).flatten(-2)
+
+    def place(
+        self, hidden: Float[Tensor, "batch width"], R_palm: Float[Tensor, "batch 3 3"]
+    ) -> HandParameters:
+        """Return the hand of the trunk's output, turned back out of the frame of the palm."""
+        hand = self.head(hidden)
+        return replace(hand, root_rotation=R_palm @ hand.root_rotation)
+
+
+def palm_frame(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return axes of the palm as columns: to the fingers, to the thumb's side, out of the back."""
+    wrist, index, middle, little = (points[..., k, :] for k in _PALM)
+    along_across = torch.cat((middle - wrist, index - little), dim=-1)
+    return matrix_from_6d(along_across)
 
 
 def take_hands(hand: HandParameters, index: Sequence[int] | slice | Tensor) -> HandParameters:

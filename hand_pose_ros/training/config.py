@@ -46,15 +46,15 @@ class LossWeights:
 class TrainingConfig:
     """One run of `hand-pose train`."""
 
-    steps: int = 9000
+    steps: int = 8000
     batch: int = 512
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: int = 300
     clip_norm: float = 1.0
     ema: float = 0.999
     seed: int = 0
-    validate_every: int = 500
+    validate_every: int = 1000
     checkpoint_every: int = 500
     threads: int = 2
     mixed: bool = True

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
-from hand_pose_ros.models.heads import BaselineMLP, InverseKinematicsMLP
+from hand_pose_ros.models.heads import palm_frame
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
 from hand_pose_ros.training.config import LossWeights
@@ -39,9 +39,10 @@ def lifter_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted loss of a batch and its terms.
 
-    The diffusion term is equation 5 (squared error of the noise, or of the data for
-    x0-prediction). The kinematic heads take the L1 error of their joints (section 2.4), of what
-    these project to, and of the angles. The IK-MLP sees the denoiser's output without passing
+    The diffusion term is the squared error of the noise (equation 5), or for x0-prediction the L1
+    error of the points (section 2.4). Its steps are drawn towards the noisy end, where few-step
+    sampling begins. The kinematic heads take the L1 error of their joints, of what these project
+    to, and of the angles. The IK-MLP sees the denoiser's output without passing
     gradients on to it, and true joints under noise, so that D stays what it would be alone.
 
     With `mixed` the networks run in bfloat16; kinematics and losses never do.
@@ -50,13 +51,15 @@ def lifter_loss(
     R = view.R_canonical_camera
     target = hands.joints @ R.transpose(-1, -2)
     lifter = model.lifter
-    t = torch.randint(lifter.schedule.steps, target.shape[:1], generator=generator)
+    t = _draw_steps(lifter.schedule.steps, len(target), generator)
     noise = torch.randn(target.shape, generator=generator)
     with _bfloat16(mixed):
         out = model(view, target, noise, t)
     out = {name: tensor.float() for name, tensor in out.items()}
-    wanted = out["scaled"] if lifter.config.prediction == "x0" else noise
-    terms = {"diffusion": (out["predicted"] - wanted).square().mean()}
+    if lifter.config.prediction == "x0":
+        terms = {"diffusion": (out["predicted"] - out["scaled"]).abs().mean()}
+    else:
+        terms = {"diffusion": (out["predicted"] - noise).square().mean()}
 
     clean = _clean_points(lifter, out, t).detach()
     shaken = target + torch.randn(target.shape, generator=generator) * (
@@ -64,25 +67,29 @@ def lifter_loss(
     )
     half = len(target) // 4
     points = torch.cat((shaken[:half], clean[half:]))
-    solved = _solve(lifter.inverse_kinematics, points.flatten(-2), mixed)
+    ik = lifter.inverse_kinematics
+    R_palm = palm_frame(points)
+    with _bfloat16(mixed):
+        hidden = ik.trunk(ik.features(points, R_palm))
+    solved = ik.place(hidden.float(), R_palm)
     terms |= _kinematic_terms("inverse_kinematics", solved, hands, target, R)
-    guessed = _solve(lifter.baseline, out["condition"], mixed)
+    with _bfloat16(mixed):
+        hidden = lifter.baseline.trunk(out["condition"])
+    guessed = lifter.baseline.head(hidden.float())
     terms |= _kinematic_terms("baseline", guessed, hands, target, R)
     return sum(
         (_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())
     ), terms
 
 
+def _draw_steps(steps: int, count: int, generator: torch.Generator) -> Tensor:
+    """Return step indices with a density that grows linearly with the step."""
+    uniform = torch.rand(count, generator=generator)
+    return (steps * uniform.sqrt()).long().clamp(max=steps - 1)
+
+
 def _bfloat16(mixed: bool) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
-
-
-def _solve(
-    network: BaselineMLP | InverseKinematicsMLP, features: Tensor, mixed: bool
-) -> HandParameters:
-    with _bfloat16(mixed):
-        hidden = network.trunk(features)
-    return network.head(hidden.float())
 
 
 def _clean_points(lifter: Lifter, out: dict, t: Tensor) -> Tensor:
