@@ -116,13 +116,14 @@ ARTICULATION_LIMITS = _radians(_LIMITS_DEG, ARTICULATION)
 # Directions of the metacarpals (and, for the thumb, of wrist to CMC) seen from the wrist. A palm
 # 85 mm broad (ANSUR 1988, mean of men and women), less half a finger at each side, puts 62 mm
 # between the index and little MCP centres; the transverse arch takes the little finger's side into
-# the palm. The thumb's frame is rolled by 60 degrees: its nail faces the radial side.
+# the palm. Rolls let flexed fingers converge on the scaphoid, the outer ones most; the thumb's
+# frame is rolled by 60 degrees: its nail faces the radial side.
 _OFFSETS_DEG = {
-    "thumb": (42.0, 20.0, -60.0),
-    "index": (16.5, 1.0, -3.0),
-    "middle": (2.5, 0.0, 0.0),
-    "ring": (-13.0, 4.0, 3.0),
-    "little": (-30.0, 9.0, 8.0),
+    "thumb": (48.0, 22.0, -60.0),
+    "index": (16.5, 1.0, -5.0),
+    "middle": (2.5, 0.0, 1.0),
+    "ring": (-13.0, 4.0, 7.0),
+    "little": (-30.0, 9.0, 15.0),
 }
 DEFAULT_OFFSETS = tuple(math.radians(angle) for f in FINGERS for angle in _OFFSETS_DEG[f])
 """Finger offsets [rad] of the mean right hand, in the order of `OFFSETS`."""
@@ -142,17 +143,18 @@ DEFAULT_ANCHOR_LENGTH = 0.087
 """Wrist to index MCP of an adult hand [m]: hand length 187 mm (ANSUR 1988, mean of men and women)
 over the proportions below."""
 
-# Bones after Buryanov and Kotiuk 2010 (Proportions of hand segments, Int. J. Morphol. 28(3)),
-# taken from joint centre to joint centre: a centre lies inside the head of the proximal bone, 7 mm
-# below its surface at the MCP, 4 at the PIP, 3 at the DIP joints. The wrist is the head of the
-# capitate, 20 mm below the metacarpals; tips are 2 mm inside the skin. Index, in mm: 68 + 22 - 7 =
-# 83 for the anchor, 40 + 7 - 4, 22 + 4 - 3, 16 + 3 + 4 - 2. Divided by the anchor bone.
+# The mean of two sources. Bones after Buryanov and Kotiuk 2010 (Proportions of hand segments, Int.
+# J. Morphol. 28(3)), taken from joint centre to joint centre: a centre lies inside the head of the
+# proximal bone, 7 mm below its surface at the MCP, 4 at the PIP, 3 at the DIP joints; the wrist is
+# the head of the capitate, 20 mm below the metacarpals; tips are 2 mm inside the skin. And joint
+# centres placed in the body scan statistics behind our hand surface (MakeHuman, see `hand.mesh`),
+# whose thumb and little finger are shorter. Divided by the anchor bone.
 _RATIOS = {
-    "thumb": (0.385, 0.50, 0.40, 0.34),
-    "index": (1.0, 0.515, 0.28, 0.255),
-    "middle": (0.965, 0.58, 0.325, 0.27),
-    "ring": (0.90, 0.535, 0.32, 0.265),
-    "little": (0.86, 0.42, 0.23, 0.24),
+    "thumb": (0.395, 0.47, 0.385, 0.31),
+    "index": (1.0, 0.49, 0.28, 0.263),
+    "middle": (0.955, 0.57, 0.328, 0.27),
+    "ring": (0.90, 0.515, 0.318, 0.272),
+    "little": (0.87, 0.40, 0.213, 0.222),
 }
 DEFAULT_RATIOS = tuple(ratio for finger in FINGERS for ratio in _RATIOS[finger])
 """Length of each bone over the anchor bone for the mean hand, in the order of `BONES`."""

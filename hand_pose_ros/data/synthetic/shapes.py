@@ -34,12 +34,18 @@ def sample_ratios(count: int, generator: torch.Generator) -> Float[Tensor, "{cou
 
 
 def sample_offsets(count: int, generator: torch.Generator) -> Float[Tensor, "{count} 15"]:
-    """Draw finger offsets [rad], order `skeleton.OFFSETS`, inside the limits."""
+    """Draw finger offsets [rad], order `skeleton.OFFSETS`, inside the limits.
+
+    Besides each angle on its own, all fingers pitch and yaw together (3 and 1.5 degrees): datasets
+    also differ in how deep in the forearm, and where across it, the wrist is.
+    """
     std_deg = [s for f in skeleton.FINGERS for s in _OFFSET_STD_DEG.get(f, (2.5, 3.5, 4.0))]
     std = torch.tensor([math.radians(value) for value in std_deg])
     offsets = torch.tensor(skeleton.DEFAULT_OFFSETS) + std * torch.randn(
         count, len(std_deg), generator=generator
     )
+    common = torch.randn(count, 1, 2, generator=generator) * torch.tensor((0.026, 0.052))
+    offsets = (offsets.unflatten(-1, (5, 3)) + torch.nn.functional.pad(common, (0, 1))).flatten(1)
     low, high = torch.tensor(skeleton.OFFSET_LIMITS).unbind(-1)
     return offsets.clamp(low, high)
 
