@@ -6,7 +6,7 @@ import torch
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import forward_kinematics
-from hand_pose_ros.models.denoiser import UNet1D
+from hand_pose_ros.models.denoiser import PointConv, UNet1D
 from hand_pose_ros.models.heads import KinematicHead
 from hand_pose_ros.models.lifter import METHODS, Lifter, LifterConfig, SamplingConfig
 
@@ -124,3 +124,14 @@ def test_clean_is_what_sampling_with_one_step_returns(prediction):
 def test_bad_settings_are_refused(call, match):
     with pytest.raises(ConfigError, match=match):
         call()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("points", [6, 11, 21])
+def test_the_fast_convolution_is_the_general_one(stride, points):
+    convolve = PointConv(8, 16, stride)
+    x = torch.randn(5, 8, points)
+    general = convolve(x)
+    with torch.inference_mode():
+        fast = convolve(x)
+    torch.testing.assert_close(fast, general.detach(), atol=1e-5, rtol=1e-5)
