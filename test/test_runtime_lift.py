@@ -36,7 +36,10 @@ def detections(count=2, seed=0, noise=None):
     hands = sample_hands(count, torch.Generator().manual_seed(seed), noise or silent)
     found = []
     for rays, depth, world in zip(
-        *(getattr(hands.observation, name).double().numpy() for name in ("rays", "depth", "world")),
+        *(
+            getattr(hands.observation, name).double().numpy()
+            for name in ("rays", "depth", "world")
+        ),
         strict=True,
     ):
         pixels = rays * 600.0 + (320.0, 240.0)
@@ -92,7 +95,7 @@ def test_the_shipped_lifter_finds_sampled_hands_again():
 
 
 def test_an_unknown_model_is_refused():
-    with pytest.raises(ConfigError, match="'stereo' is unknown; there are keypoints"):
+    with pytest.raises(ConfigError, match=r"'stereo' is unknown; there are keypoints"):
         load_model("stereo")
 
 
@@ -105,7 +108,7 @@ def test_damaged_or_missing_weights_are_refused(tmp_path, monkeypatch):
     damaged[-1] ^= 1
     copy = tmp_path / shipped.name
     copy.write_bytes(damaged)
-    with pytest.raises(InputError, match="checksum .* damaged or another one"):
+    with pytest.raises(InputError, match=r"checksum .* damaged or another one"):
         load_model("keypoints")
     copy.write_bytes(b"no tensors")
     with pytest.raises(InputError, match="cannot be read as safetensors"):

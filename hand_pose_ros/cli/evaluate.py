@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
 
     samples = read_folder(args.dataset, require=("keypoints",))
-    true = {sample.name: sample.keypoints for sample in samples}
+    true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
     _check_out(args.out)
     use_threads()
     lift = KeypointLift.from_name(args.model)

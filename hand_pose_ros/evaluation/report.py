@@ -50,10 +50,7 @@ class Score:
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Return the fields by name, None for NaN: JSON has no NaN."""
-        return {
-            name: None if value != value else value
-            for name, value in asdict(self).items()
-        }
+        return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
 Points = npt.NDArray[np.float64]
@@ -79,14 +76,14 @@ def score(
             f"{len(missing)} of {len(true)} images are not among the predictions, "
             f"the first {missing[0]!r}; an image without a hand must be there as null"
         )
-    names = [name for name in true if predicted[name] is not None]
-    if not names:
+    found = {name: points for name in true if (points := predicted[name]) is not None}
+    if not found:
         return Score(len(true), 0, *([float("nan")] * len(PROTOCOLS)))
-    guess, truth = np.stack([predicted[n] for n in names]), np.stack([true[n] for n in names])
+    guess, truth = np.stack(list(found.values())), np.stack([true[name] for name in found])
     aligned_errors = joint_errors(align_similarity(guess, truth), truth)
     return Score(
         len(true),
-        len(names),
+        len(found),
         float(pa_mpjpe(guess, truth).mean()),
         float(mpjpe_scaled(guess, truth).mean()),
         float(mpjpe_root(guess, truth).mean()),
