@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 if TYPE_CHECKING:
     from hand_pose_ros.runtime.detect import MediaPipeDetector
     from hand_pose_ros.runtime.still import StillDetector
@@ -45,21 +43,22 @@ def calm_start() -> Iterator[None]:
 def video_detector(max_hands: int) -> MediaPipeDetector:
     """Return a detector for videos that has run once."""
     from hand_pose_ros.runtime.detect import MediaPipeDetector
+    from hand_pose_ros.runtime.warm_up import warm_up
 
     with calm_start():
         detector = MediaPipeDetector(max_hands)
-        detector.detect(np.zeros((64, 64, 3), np.uint8))
-        detector.reset()
+        warm_up(detector)
     return detector
 
 
 def still_detector(max_hands: int, views: int) -> StillDetector:
     """Return a detector for still images that has run once."""
     from hand_pose_ros.runtime.still import StillDetector
+    from hand_pose_ros.runtime.warm_up import warm_up
 
     with calm_start():
         detector = StillDetector(max_hands, views)
-        detector.detect(np.zeros((64, 64, 3), np.uint8))
+        warm_up(detector)
     return detector
 
 

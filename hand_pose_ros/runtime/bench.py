@@ -24,6 +24,7 @@ from hand_pose_ros.runtime.detect import (
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.lift import Lift
 from hand_pose_ros.runtime.mediapipe_graph import import_mediapipe
+from hand_pose_ros.runtime.warm_up import drawn_hand, warm_up
 
 BLOCK = 15
 """Frames that one side works through before the other has the same ones."""
@@ -91,6 +92,7 @@ class Bench:
         settings = EstimatorConfig(detector=DetectorConfig(options.max_hands))
         self._options, self._lift = options, lift
         self._detector = RememberingDetector(detector or MediaPipeDetector(options.max_hands))
+        warm_up(self._detector)
         self._estimator = Estimator(settings, self._detector, lift)
         self._peer = _Peer(options.max_hands) if options.peer else None
         self._ours: list[dict[str, float]] = []
@@ -133,8 +135,9 @@ class _Peer:
     def __init__(self, max_hands: int) -> None:
         hands = import_mediapipe().solutions.hands
         self._hands = hands.Hands(static_image_mode=False, max_num_hands=max_hands)
-        self(np.zeros((64, 64, 3), np.uint8))
-        self._hands.reset()
+        picture = drawn_hand()
+        self(picture)
+        self(np.zeros_like(picture))
 
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> float:
         """Return how long one image takes [ms]."""

@@ -58,12 +58,10 @@ def camera_as_dict(camera: Camera) -> dict[str, Any]:
 
 def rounded(values: npt.NDArray[Any], digits: int) -> Any:
     """Return an array as nested lists of rounded numbers; null where one is not finite."""
-    values = np.asarray(values, np.float64)
+    values = np.round(np.asarray(values, np.float64), digits)
     if np.isfinite(values).all():
-        return np.round(values, digits).tolist()
-    if values.ndim:
-        return [rounded(value, digits) for value in values]
-    return None
+        return values.tolist()
+    return np.where(np.isfinite(values), values.astype(object), None).tolist()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -75,7 +75,7 @@ class Summary:
             "frames_with_hand": self._with_hand,
             "hands": {key: self._hand(track) for key, track in self._tracks.items()},
             "latency_ms": {
-                stage: {"p50": _percentile(times, 50), "p95": _percentile(times, 95)}
+                stage: {"p50": _percentile(times, 50.0), "p95": _percentile(times, 95.0)}
                 for stage, times in self._timings.items()
             },
             "jitter_mm_per_s2": self._jitter(),

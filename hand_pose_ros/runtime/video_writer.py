@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ class VideoWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._size: tuple[int, int] | None = None
-        self._backend: _Backend | None = None
+        self._backend: _H264 | _Mpeg4 | None = None
 
     def write(self, image_rgb: npt.NDArray[np.uint8], stamp_ns: int) -> None:
         """Append a frame (H, W, 3); stamps must grow.
@@ -39,6 +39,7 @@ class VideoWriter:
                 height, width = image_rgb.shape[:2]
                 # The codecs halve the resolution of colours: sizes are even.
                 self._size = (max(width & ~1, 2), max(height & ~1, 2))
+                self.path.touch()
                 self._backend = _open(self.path, self._size)
             self._backend.write(_fit(image_rgb, self._size), stamp_ns)
         except OSError as error:
@@ -56,12 +57,6 @@ class VideoWriter:
                 backend.close()
         except OSError as error:
             raise _failure(self.path, error) from error
-
-
-class _Backend(Protocol):
-    def write(self, image_rgb: npt.NDArray[np.uint8], stamp_ns: int) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class _H264:
@@ -110,7 +105,7 @@ class _Mpeg4:
         self._writer.release()
 
 
-def _open(path: Path, size: tuple[int, int]) -> _Backend:
+def _open(path: Path, size: tuple[int, int]) -> _H264 | _Mpeg4:
     try:
         import av
     except ImportError:
