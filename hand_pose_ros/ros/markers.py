@@ -13,6 +13,7 @@ from hand_pose_ros.errors import ConfigError, ShapeError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.ros.conversions import hand_name, header
 from hand_pose_ros.ros.messages import MessageTypes
+from hand_pose_ros.runtime.colors import KEYPOINT_COLORS, SIDE_COLORS
 from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate
 
 BONES_ID, JOINTS_ID, MESH_ID = 0, 1, 2
@@ -21,19 +22,7 @@ BONES_ID, JOINTS_ID, MESH_ID = 0, 1, 2
 MESH_STEP = 2.0**-16
 """Grid of the surface's vertices [m], 15 um: short binary fractions, so that a bag compresses."""
 
-FINGER_COLORS = {
-    "thumb": (0.94, 0.33, 0.31),
-    "index": (0.98, 0.70, 0.20),
-    "middle": (0.45, 0.78, 0.35),
-    "ring": (0.25, 0.62, 0.93),
-    "little": (0.65, 0.45, 0.88),
-}
-WRIST_COLOR = (0.9, 0.9, 0.9)
-SIDE_COLORS = {"left": (0.62, 0.75, 0.92), "right": (0.93, 0.78, 0.66)}
-"""Colours (red, green, blue) of the surface."""
-
 _BONE_ENDS = np.array([(skeleton.PARENTS[i], i) for i in range(1, len(skeleton.KEYPOINTS))])
-_KEYPOINT_COLORS = (WRIST_COLOR, *(FINGER_COLORS[f] for f in skeleton.FINGERS for _ in range(4)))
 
 
 @dataclass(frozen=True)
@@ -104,7 +93,7 @@ class MarkerWriter:
 
     def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
         types, style = self._types, self._style
-        colors = [self._color(color, 1.0) for color in _KEYPOINT_COLORS]
+        colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
         bones = self._marker(frame, hand, BONES_ID, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +123,7 @@ def replay(
         if options.max_frames is not None:
             expected = min(expected or options.max_frames, options.max_frames)
         try:
-            complete = run.through(progress(source, expected), estimator, detector, copied)
+            complete = run.through(iter(progress(source, expected)), estimator, detector, copied)
         except Exception as error:
             folder = run.keep(output)
             if folder is None or not isinstance(error, HandPoseError):
@@ -149,7 +149,7 @@ class _Run:
 
     def through(
         self,
-        frames: Iterable[Frame],
+        frames: Iterator[Frame],
         estimator: Estimator,
         detector: RememberingDetector,
         copied: list[BagMessage],
