@@ -61,7 +61,9 @@ def rounded(values: npt.NDArray[Any], digits: int) -> Any:
     values = np.round(np.asarray(values, np.float64), digits)
     if np.isfinite(values).all():
         return values.tolist()
-    return np.where(np.isfinite(values), values.astype(object), None).tolist()
+    known = values.astype(object)
+    known[~np.isfinite(values)] = None
+    return known.tolist()
 
 
 def write_json(path: Path, content: Any) -> None:
