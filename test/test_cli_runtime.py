@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import cv2
 import numpy as np
@@ -115,6 +116,13 @@ def test_bench_prints_a_table_and_writes_it(photos, tmp_path, capsys):
     assert "ours: total" in said
     assert "lifter alone, 8 hypotheses" in said
     assert json.loads(out.read_text())["hypotheses"] == 8
+
+
+def test_a_termination_is_an_interrupt_and_the_handler_comes_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with progress.terminated_as_interrupted(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_calm_start_hides_what_is_written_past_python(capfd):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,16 @@ def frames_bar(frames: Iterable[Item], count: int | None, unit: str = "frame") -
     from tqdm import tqdm
 
     return tqdm(frames, total=count, unit=unit, disable=None, dynamic_ncols=True)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end what is done inside as Ctrl-C does: with what was written kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -40,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay, and print what it amounts to."""
-    from hand_pose_ros.cli.progress import frames_bar, use_threads, video_detector
+    from hand_pose_ros.cli.progress import (
+        frames_bar,
+        terminated_as_interrupted,
+        use_threads,
+        video_detector,
+    )
     from hand_pose_ros.ros.replay import ReplayOptions, replay
     from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
     from hand_pose_ros.runtime.lift import KeypointLift
@@ -59,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     )
     use_threads()
     lift = KeypointLift.from_name(args.model)
-    result = replay(options, video_detector(args.max_hands), lift, frames_bar)
+    with terminated_as_interrupted():
+        result = replay(options, video_detector(args.max_hands), lift, frames_bar)
     print_summary(result.summary)
     print(f"results: {result.folder}")
     if not result.complete:
