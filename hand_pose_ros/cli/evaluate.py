@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
     )
     parser.add_argument(
-        "--views", type=int, default=6, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 6"
+        "--views", type=int, default=12, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 12"
     )
 
 
@@ -37,12 +37,13 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.evaluation.report import markdown_table, score
     from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
+    from hand_pose_ros.runtime.refine import RefinedLift
 
     samples = read_folder(args.dataset, require=("keypoints",))
     true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
     _check_out(args.out)
     use_threads()
-    lift = KeypointLift.from_name(args.model)
+    lift = RefinedLift(KeypointLift.from_name(args.model))
     found = predict_folder(
         args.dataset,
         still_detector(1, args.views),

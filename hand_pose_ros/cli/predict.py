@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
     )
     parser.add_argument(
-        "--views", type=int, default=6, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 6"
+        "--views", type=int, default=12, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 12"
     )
     parser.add_argument(
         "--hand-scale",
@@ -34,13 +34,14 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.errors import InputError
     from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
+    from hand_pose_ros.runtime.refine import RefinedLift
     from hand_pose_ros.runtime.results import write_json
 
     if not args.out.absolute().parent.is_dir():
         raise InputError(f"--out {args.out}: there is no folder {args.out.absolute().parent}")
     read_folder(args.folder, keypoints=False)
     use_threads()
-    lift = KeypointLift.from_name(args.model)
+    lift = RefinedLift(KeypointLift.from_name(args.model))
     found = predict_folder(
         args.folder,
         still_detector(2, args.views),

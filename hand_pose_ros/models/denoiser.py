@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 _FEW = 64
 """Batches up to this size (8 hands of 8 hypotheses) take the matrix product of `PointConv`."""
 

@@ -77,10 +77,10 @@ class SmoothingConfig(CheckedBlock):
     """Settings of the One-Euro filters; higher cutoffs and betas follow faster and shake more."""
 
     enabled: bool = option(True, "smooth over time", 0, 1)
-    rotation_cutoff: float = option(1.5, "cutoff of the wrist's rotation at rest [Hz]", 0.01, 1e3)
-    rotation_beta: float = option(1.0, "its growth with speed [Hz/(rad/s)]", 0.0, 1e3)
-    angle_cutoff: float = option(1.5, "cutoff of the joint angles at rest [Hz]", 0.01, 1e3)
-    angle_beta: float = option(0.6, "its growth with speed [Hz/(rad/s)]", 0.0, 1e3)
+    rotation_cutoff: float = option(2.0, "cutoff of the wrist's rotation at rest [Hz]", 0.01, 1e3)
+    rotation_beta: float = option(3.0, "its growth with speed [Hz/(rad/s)]", 0.0, 1e3)
+    angle_cutoff: float = option(2.0, "cutoff of the joint angles at rest [Hz]", 0.01, 1e3)
+    angle_beta: float = option(3.0, "its growth with speed [Hz/(rad/s)]", 0.0, 1e3)
     lateral_cutoff: float = option(3.0, "cutoff of the viewing ray at rest [Hz]", 0.01, 1e3)
     lateral_beta: float = option(30.0, "its growth with speed [Hz/(1/s)]", 0.0, 1e4)
     depth_cutoff: float = option(0.7, "cutoff of the distance at rest [Hz]", 0.01, 1e3)

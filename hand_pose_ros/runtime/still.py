@@ -65,7 +65,7 @@ class StillDetector:
     def __init__(
         self,
         max_hands: int = 2,
-        views: int = 6,
+        views: int = 12,
         min_detection: float = 0.5,
         min_presence: float = 0.5,
     ) -> None:

@@ -21,6 +21,8 @@ from hand_pose_ros.models.keypoints import KeypointObservation, look_at
 
 _FINGER_OF = torch.tensor([0, *(finger for finger in range(5) for _ in range(4))])
 _BASE_OF = [0, *(base for base in (1, 5, 9, 13, 17) for _ in range(4))]
+_MCPS, _PIPS = [5, 9, 13, 17], [6, 10, 14, 18]
+_DIPS, _TIPS = [3, 7, 11, 15, 19], [4, 8, 12, 16, 20]
 # How much of a finger's common error reaches each keypoint: little at its base, all at its tip.
 _REACH = torch.tensor([0.0, *((0.25, 0.5, 0.75, 1.0) * 5)])
 
@@ -39,6 +41,10 @@ class NoiseConfig:
         sure which
             way a palm leans than how its fingers are bent.
         depth_flip: share of hands with fingers whose depth has the wrong sign.
+        knuckle: how far a detector that looks at a palm sets the finger MCPs towards the PIPs,
+            where the crease is, over the length of that bone; MediaPipe does so on our renders.
+        tip: how far it sets tips towards the DIPs, likewise.
+        definition: standard deviation of both over hands.
         focal: relative error of the assumed focal length, for a third of the hands.
     """
 
@@ -49,6 +55,9 @@ class NoiseConfig:
     depth_finger: float = 0.3
     tilt: float = 0.25
     depth_flip: float = 0.08
+    knuckle: float = 0.12
+    tip: float = 0.1
+    definition: float = 0.08
     focal: float = 0.15
 
     def __post_init__(self) -> None:
@@ -92,7 +101,8 @@ def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> 
     anchor = sample_anchor_length(count, generator)
     wrist = _sample_place(joints * anchor.unsqueeze(-1), generator)
     placed = joints * anchor.unsqueeze(-1) + wrist.unsqueeze(-2)
-    observation = _observe(placed, generator, noise)
+    marked = _as_marked(placed, hand.root_rotation[..., 2], generator, noise)
+    observation = _observe(marked, generator, noise)
     return SampledHands(observation, hand, joints, wrist, anchor)
 
 
@@ -106,6 +116,28 @@ def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
     nearest = (joints[..., 2] + wrist[:, 2:]).amin(dim=-1, keepdim=True)
     closer = (0.08 - nearest).clamp_min(0.0)
     return wrist + closer * torch.cat((ray, torch.ones(count, 1)), dim=-1)
+
+
+def _as_marked(
+    points: Tensor, back: Tensor, generator: torch.Generator, noise: NoiseConfig
+) -> Tensor:
+    """Return the joints where a detector takes them to be, which depends on the visible side.
+
+    Args:
+        points: (batch, 21, 3) in the camera frame.
+        back: (batch, 3) direction out of the back of the hand.
+        generator: source of all randomness.
+        noise: how far, and how differently from hand to hand.
+    """
+    view = torch.nn.functional.normalize(points.mean(dim=-2), dim=-1)
+    palm_seen = (back * view).sum(-1).clamp_min(0.0).reshape(-1, 1, 1)
+    spread = noise.definition * torch.randn(len(points), 2, 1, 1, generator=generator)
+    knuckle = noise.knuckle * palm_seen + spread[:, 0]
+    tip = noise.tip + spread[:, 1]
+    marked = points.clone()
+    marked[:, _MCPS] += knuckle * (points[:, _PIPS] - points[:, _MCPS])
+    marked[:, _TIPS] += tip * (points[:, _DIPS] - points[:, _TIPS])
+    return marked
 
 
 def _observe(

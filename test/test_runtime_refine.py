@@ -1,0 +1,83 @@
+"""Refined hands agree better with their keypoints, and stay hands."""
+
+import numpy as np
+import pytest
+import torch
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.hand.root import metric_root
+from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.lift import LiftedHand
+from hand_pose_ros.runtime.refine import RefinedLift, towards_rays
+
+K = np.array([[600.0, 0.0, 320.0], [0.0, 600.0, 240.0], [0.0, 0.0, 1.0]])
+CAMERA = Camera(K, 640, 480)
+RATIOS = np.array(skeleton.DEFAULT_RATIOS)
+OFFSETS = np.array(skeleton.DEFAULT_OFFSETS)
+
+
+def placed(root, articulation):
+    hand = HandParameters(
+        *(torch.from_numpy(a) for a in (root, articulation, RATIOS * 0.087, OFFSETS))
+    )
+    return forward_kinematics(hand).positions.numpy()
+
+
+def facing(turn=0.0):
+    """Return a palm that faces the camera, fingers up, turned about the line of sight."""
+    up = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    c, s = np.cos(turn), np.sin(turn)
+    flip = np.diag((1.0, 1.0, -1.0))
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ (flip @ up)
+
+
+@pytest.fixture
+def seen():
+    """A true hand with bent fingers, its keypoints, and a lift that says it is flat and turned."""
+    bent = np.full(23, 0.3)
+    true = placed(facing(), bent) + (0.02, 0.01, 0.5)
+    pixels = true[:, :2] / true[:, 2:] * 600.0 + (320.0, 240.0)
+    detection = Detection(
+        "right", 0.9, 0.9, pixels, np.zeros(21), np.zeros((21, 3)), box_around(pixels)
+    )
+    wrong = LiftedHand(
+        facing(0.15), bent * 0.6, RATIOS, OFFSETS, np.full(21, 0.05), np.zeros((8, 21, 3))
+    )
+    return true, detection, wrong
+
+
+def reprojection(hand, detection):
+    points = placed(hand.root_rotation, hand.articulation)
+    rays = CAMERA.normalize(detection.keypoints_px)
+    point = points + metric_root(points, rays).translation
+    return np.linalg.norm(CAMERA.project(point) - detection.keypoints_px, axis=-1).mean()
+
+
+def test_a_wrong_hand_is_drawn_to_its_keypoints(seen):
+    _, detection, wrong = seen
+    (refined,) = RefinedLift(lambda detections, camera: [wrong])([detection], CAMERA)
+    assert reprojection(refined, detection) < 0.5 * reprojection(wrong, detection)
+    low, high = np.array(skeleton.ARTICULATION_LIMITS).T
+    assert (refined.articulation >= low - 1e-6).all()
+    assert (refined.articulation <= high + 1e-6).all()
+    assert refined.ratios[skeleton.ANCHOR_BONE] == pytest.approx(1.0)
+    np.testing.assert_array_equal(refined.std, wrong.std)
+
+
+def test_moving_all_the_way_puts_joints_on_their_rays(seen):
+    _, detection, wrong = seen
+    points = placed(wrong.root_rotation, wrong.articulation)
+    rays = CAMERA.normalize(detection.keypoints_px)
+    root = metric_root(points, rays).translation
+    moved = towards_rays(points, rays, share=1.0)
+    wrist = np.append(rays[0] * root[2], root[2])
+    placed_again = moved + wrist
+    np.testing.assert_allclose(placed_again[:, :2] / placed_again[:, 2:], rays, atol=1e-9)
+    np.testing.assert_allclose(towards_rays(points, rays, share=0.0), points, atol=1e-12)
+    np.testing.assert_allclose(moved[:, 2], points[:, 2] - points[0, 2], atol=1e-12)
+
+
+def test_no_detection_no_hand():
+    assert RefinedLift(lambda detections, camera: [])([], CAMERA) == []
