@@ -29,7 +29,7 @@ MODELS = {
         "diffusion with kinematics (D*), lifted from 2D keypoints",
         condition="keypoints",
         weights="keypoints.safetensors",
-        sha256="",
+        sha256="de5b5ba6cb38822d7d56c4cf81a22ad679b50572bf3fceb41f9372d6731ed1f9",
     ),
 }
 
