@@ -39,7 +39,7 @@ class FitOptions:
     """
 
     limits: HandLimits = field(default_factory=HandLimits)
-    noise: float = 0.003
+    noise: float = 0.002
     max_iterations: int = 40
     tolerance: float = 1e-5
 
