@@ -46,7 +46,7 @@ class LossWeights:
 class TrainingConfig:
     """One run of `hand-pose train`."""
 
-    steps: int = 11000
+    steps: int = 8000
     batch: int = 512
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
