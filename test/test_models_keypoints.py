@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from hand_pose_ros.hand.projection import view_rotation
 from hand_pose_ros.hand.rotations import matrix_from_euler
 from hand_pose_ros.models.keypoints import (
     FEATURES,
     KeypointEncoder,
     KeypointObservation,
     canonical_view,
-    look_at,
 )
 
 
@@ -20,9 +20,9 @@ def observation(points, R_world):
     return KeypointObservation(rays, depth, R_world)
 
 
-def test_look_at_turns_the_ray_onto_the_axis():
+def test_the_view_rotation_turns_the_ray_onto_the_axis():
     rays = torch.randn(50, 2)
-    R = look_at(rays)
+    R = view_rotation(rays)
     turned = (R @ torch.cat((rays, torch.ones(50, 1)), -1).unsqueeze(-1)).squeeze(-1)
     assert turned[:, :2].abs().max() < 1e-5
     assert (turned[:, 2] > 0).all()

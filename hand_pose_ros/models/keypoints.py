@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.projection import view_rotation
 from hand_pose_ros.models.heads import ResidualMLP
 
 _WRIST = skeleton.KEYPOINTS.index("wrist")
@@ -55,7 +56,7 @@ def canonical_view(observation: KeypointObservation) -> CanonicalView:
     points up, so that neither the place in the image nor the hand's turn in it is left to be
     learnt. The angular size, which sets the strength of perspective, stays as a feature.
     """
-    towards = look_at(observation.rays.mean(dim=-2))
+    towards = view_rotation(observation.rays.mean(dim=-2))
     seen = _project(observation.rays, towards)
     up = seen[..., _MCPS, :].mean(dim=-2) - seen[..., _WRIST, :]
     upright = _turn_up(up)
@@ -89,15 +90,6 @@ class KeypointEncoder(nn.Module):
     ) -> Float[Tensor, "batch condition"]:
         """Return one condition for each hand."""
         return self.out(self.trunk(features))
-
-
-def look_at(ray: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
-    """Return the smallest rotation that brings the ray (x, y, 1) onto the z axis."""
-    axis = nn.functional.normalize(torch.cat((ray, torch.ones_like(ray[..., :1])), -1), dim=-1)
-    x, y, z = axis.unbind(-1)
-    inverse = 1.0 / (1.0 + z)
-    rows = (1 - x * x * inverse, -x * y * inverse, -x, -x * y * inverse, 1 - y * y * inverse, -y)
-    return torch.stack((*rows, x, y, z), dim=-1).unflatten(-1, (3, 3))
 
 
 def _turn_up(direction: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:

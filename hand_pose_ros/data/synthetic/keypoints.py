@@ -16,8 +16,9 @@ from hand_pose_ros.data.synthetic.shapes import (
 )
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.hand.projection import view_rotation
 from hand_pose_ros.hand.rotations import matrix_from_euler
-from hand_pose_ros.models.keypoints import KeypointObservation, look_at
+from hand_pose_ros.models.keypoints import KeypointObservation
 
 _FINGER_OF = torch.tensor([0, *(finger for finger in range(5) for _ in range(4))])
 _BASE_OF = [0, *(base for base in (1, 5, 9, 13, 17) for _ in range(4))]
@@ -189,7 +190,7 @@ def _own_points(
 def _towards_axis(points: Tensor) -> Tensor:
     """Return points about their mean as a camera that looks straight at them has its axes."""
     middle = points.mean(dim=-2)
-    rotation = look_at(middle[..., :2] / middle[..., 2:])
+    rotation = view_rotation(middle[..., :2] / middle[..., 2:])
     return (points - middle.unsqueeze(-2)) @ rotation.transpose(-1, -2)
 
 
