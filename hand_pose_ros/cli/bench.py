@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hand_pose_ros.cli.arguments import add_model
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what a bench can be told."""
@@ -16,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     parser.add_argument("--max-frames", type=int, default=300, metavar="N", help="default: 300")
     parser.add_argument("--max-hands", type=int, default=2, metavar="N", help="default: 2")
-    parser.add_argument(
-        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
-    )
+    add_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:

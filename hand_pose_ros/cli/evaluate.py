@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hand_pose_ros.cli.arguments import add_model, add_views
+
 if TYPE_CHECKING:
     from hand_pose_ros.data.folder import FolderSample
     from hand_pose_ros.evaluation.report import Points, Score
@@ -22,12 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write scores and predictions here"
     )
-    parser.add_argument(
-        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
-    )
-    parser.add_argument(
-        "--views", type=int, default=12, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 12"
-    )
+    add_model(parser)
+    add_views(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hand_pose_ros.cli.arguments import add_hand_scale, add_model, add_views
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what a prediction can be told."""
@@ -12,19 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, help="images, or a folder with images/ and annotations.json"
     )
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument(
-        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
-    )
-    parser.add_argument(
-        "--views", type=int, default=12, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 12"
-    )
-    parser.add_argument(
-        "--hand-scale",
-        type=float,
-        default=0.0,
-        metavar="M",
-        help="measured length from wrist to index knuckle; without it that of an average adult",
-    )
+    add_model(parser)
+    add_views(parser)
+    add_hand_scale(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hand_pose_ros.cli.arguments import add_hand_scale, add_model
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what a replay can be told."""
@@ -19,17 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DEG",
         help="horizontal field of view to assume where there is no calibration (default: 60)",
     )
-    parser.add_argument(
-        "--hand-scale",
-        type=float,
-        default=0.0,
-        metavar="M",
-        help="measured length from wrist to index knuckle; without it that of an average adult",
-    )
+    add_hand_scale(parser)
     parser.add_argument("--max-hands", type=int, default=2, metavar="N", help="default: 2")
-    parser.add_argument(
-        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
-    )
+    add_model(parser)
     parser.add_argument(
         "--passthrough", action="store_true", help="copy the input's messages to the output bag"
     )

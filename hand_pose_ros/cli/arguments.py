@@ -1,0 +1,30 @@
+"""Options that several verbs share, each worded once."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add `--model`."""
+    parser.add_argument(
+        "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
+    )
+
+
+def add_views(parser: argparse.ArgumentParser) -> None:
+    """Add `--views`: how often a still image is looked at."""
+    parser.add_argument(
+        "--views", type=int, default=12, metavar="N", help="0, 1, 2, 4, 6 or 12; default: 12"
+    )
+
+
+def add_hand_scale(parser: argparse.ArgumentParser) -> None:
+    """Add `--hand-scale`."""
+    parser.add_argument(
+        "--hand-scale",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="measured length from wrist to index knuckle; without it that of an average adult",
+    )
