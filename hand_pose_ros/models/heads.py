@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -128,7 +127,7 @@ def palm_frame(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch
     return matrix_from_6d(along_across)
 
 
-def take_hands(hand: HandParameters, index: Sequence[int] | slice | Tensor) -> HandParameters:
+def take_hands(hand: HandParameters, index: slice) -> HandParameters:
     """Return some hands of a batch, by the first axis."""
     return HandParameters(
         hand.root_rotation[index],

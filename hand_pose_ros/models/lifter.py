@@ -16,13 +16,14 @@ from hand_pose_ros.models.denoiser import UNet1D
 from hand_pose_ros.models.diffusion import (
     PREDICTIONS,
     SCHEDULES,
+    Denoise,
     NoiseSchedule,
     as_denoiser,
     ddim_timesteps,
     sample_ddim,
     sample_ddpm,
 )
-from hand_pose_ros.models.heads import BaselineMLP, InverseKinematicsMLP
+from hand_pose_ros.models.heads import BaselineMLP, InverseKinematicsMLP, take_hands
 
 POINTS = len(skeleton.KEYPOINTS)
 METHODS = ("baseline", "d", "d_star")
@@ -181,20 +182,10 @@ class Lifter(nn.Module):
         every = torch.cat((mean.unsqueeze(1), drawn), dim=1)
         hands = self.inverse_kinematics(every.flatten(0, 1))
         placed = forward_kinematics(hands).positions.unflatten(0, every.shape[:2])
-        hand = HandParameters(
-            *(
-                part.unflatten(0, every.shape[:2])[:, 0]
-                for part in (
-                    hands.root_rotation,
-                    hands.articulation,
-                    hands.bone_lengths,
-                    hands.offsets,
-                )
-            )
-        )
+        hand = take_hands(hands, slice(None, None, 1 + sampling.hypotheses))
         return Lifted(placed[:, 0], _spread(placed[:, 1:]), placed[:, 1:], hand)
 
-    def _denoise(self, network):  # type: ignore[no-untyped-def]
+    def _denoise(self, network: Denoise) -> Denoise:
         return as_denoiser(network, self.schedule, self.config.prediction)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.models.diffusion import as_denoiser
 from hand_pose_ros.models.heads import palm_frame
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
@@ -93,11 +94,12 @@ def _bfloat16(mixed: bool) -> torch.autocast:
 
 
 def _clean_points(lifter: Lifter, out: dict, t: Tensor) -> Tensor:
-    if lifter.config.prediction == "x0":
-        return out["predicted"] / lifter.config.point_scale
-    alpha_bar = lifter.schedule.alpha_bar[t].reshape(-1, 1, 1)
-    clean = (out["noisy"] - (1.0 - alpha_bar).sqrt() * out["predicted"]) / alpha_bar.sqrt()
-    return clean.clamp(-4.0, 4.0) / lifter.config.point_scale
+    prediction = lifter.config.prediction
+    denoise = as_denoiser(lambda x, t: out["predicted"], lifter.schedule, prediction)
+    clean = denoise(out["noisy"], t)
+    if prediction == "noise":
+        clean = clean.clamp(-4.0, 4.0)  # at the noisy end a small error of the noise is magnified
+    return clean / lifter.config.point_scale
 
 
 def _kinematic_terms(
