@@ -33,8 +33,8 @@ class OneHand(StillDetector):
 def stubs(monkeypatch):
     """Put known parts where the verbs load theirs."""
     lift = ExactLift(HAND)
-    lift.sampling = SamplingConfig()
-    monkeypatch.setattr(KeypointLift, "from_name", lambda name: lift)
+    lift.sampling, lift.engine = SamplingConfig(), "eager"
+    monkeypatch.setattr(KeypointLift, "from_name", lambda name, engine: lift)
     detector = ScriptedDetector([[HAND.detection]])
     monkeypatch.setattr(progress, "video_detector", lambda hands: detector)
     monkeypatch.setattr(progress, "still_detector", OneHand)

@@ -17,6 +17,8 @@ from hand_pose_ros.hand.rotations import (
     matrix_from_6d,
     matrix_from_9d,
     matrix_from_euler,
+    matrix_from_quaternion,
+    nearest_rotation,
 )
 
 ANGLE = st.floats(-math.pi, math.pi)
@@ -81,6 +83,30 @@ def test_9d_is_the_nearest_rotation_also_for_a_reflection() -> None:
     distance = (nearest - matrix).norm(dim=(-2, -1))
     others = matrix_from_euler(torch.randn(2000, 1, 3, dtype=torch.float64) * 2.0)
     assert ((others - matrix).norm(dim=(-2, -1)) >= distance - 1e-12).all()
+
+
+def test_the_nearest_rotation_without_an_svd_is_the_same() -> None:
+    rotation = matrix_from_euler(torch.randn(40, 3, dtype=torch.float64) * 2.0)
+    noisy = 3.0 * rotation + torch.randn(40, 3, 3, dtype=torch.float64)
+    for matrix in (rotation, noisy, -0.2 * rotation):
+        found = nearest_rotation(matrix.flatten(-2))
+        assert is_rotation(found)
+    torch.testing.assert_close(nearest_rotation(rotation.flatten(-2)), rotation)
+    torch.testing.assert_close(
+        nearest_rotation(noisy.flatten(-2)), matrix_from_9d(noisy.flatten(-2)), atol=1e-6, rtol=0
+    )
+
+
+def test_a_half_turn_has_a_nearest_rotation_too() -> None:
+    half_turns = torch.diag_embed(torch.tensor([[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1]]))
+    torch.testing.assert_close(nearest_rotation(half_turns.flatten(-2)), half_turns)
+
+
+def test_a_quaternion_of_any_length_is_a_rotation() -> None:
+    half = math.radians(30.0) / 2
+    about_z = torch.tensor([math.cos(half), 0.0, 0.0, math.sin(half)])
+    expected = matrix_from_euler(torch.tensor([math.radians(30.0), 0.0, 0.0]))
+    torch.testing.assert_close(matrix_from_quaternion(7.0 * about_z), expected)
 
 
 @pytest.mark.parametrize(("function", "size"), [(matrix_from_6d, 6), (matrix_from_9d, 9)])

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from runtime_stubs import true_hand
 
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError, UnavailableError
+from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector, box_around, detection_of
-from hand_pose_ros.runtime.mediapipe_graph import LandmarkGraph, import_mediapipe
+from hand_pose_ros.runtime.mediapipe_graph import HandsGraph, LandmarkGraph, import_mediapipe
 from hand_pose_ros.runtime.region import Region, from_patch, warp
 from hand_pose_ros.runtime.still import VIEWS, StillDetector, median_detection, overlap_of
 
@@ -122,9 +123,9 @@ def test_a_detection_checks_its_side_and_shapes():
     ],
 )
 def test_thresholds_are_checked_before_anything_is_loaded(settings, match):
-    for detector in (MediaPipeDetector, StillDetector):
+    for block in (DetectorConfig, StillDetector):
         with pytest.raises(ConfigError, match=match):
-            detector(**settings)
+            block(**settings)
 
 
 def test_a_number_of_views_that_is_not_offered_is_refused():
@@ -236,7 +237,7 @@ def test_views_agree_and_none_keeps_the_first_detection(photograph):
 
 def test_tracking_follows_a_moving_photograph_and_forgets_on_reset(photograph):
     pytest.importorskip("mediapipe")
-    detector = MediaPipeDetector(max_hands=1)
+    detector = MediaPipeDetector(DetectorConfig(max_hands=1))
     for shift in range(0, 30, 10):
         image = np.zeros((384, 512, 3), np.uint8)
         image[64:320, 64 + shift : 320 + shift] = photograph
@@ -247,3 +248,48 @@ def test_tracking_follows_a_moving_photograph_and_forgets_on_reset(photograph):
     detector.reset()
     assert detector.detect(np.zeros_like(image)) == []
     detector.close()
+
+
+class _Searches:
+    """In place of the graph: says how often it was told to look for palms."""
+
+    def __init__(self, hands):
+        self.hands, self.told = iter(hands), []
+
+    def process(self, image_rgb, search):
+        self.told.append(search)
+        points = np.random.default_rng(0).random((21, 3))
+        return [(points, points, "Left", 0.9, 0.9)] * next(self.hands)
+
+
+@pytest.mark.parametrize(
+    ("every", "hands", "expected"),
+    [
+        (1, (1, 1, 1), (True, True, True)),
+        (3, (0, 0, 1, 1, 1, 1, 1), (True, True, True, False, False, True, False)),
+        (4, (2, 2, 1, 1, 1), (True, False, False, True, False)),
+        (4, (1, 1, 0, 0, 1, 1), (True, False, False, True, True, False)),
+    ],
+)
+def test_palms_are_looked_for_now_and_then_and_when_a_hand_is_lost(
+    monkeypatch, every, hands, expected
+):
+    graph = _Searches(hands)
+    monkeypatch.setattr("hand_pose_ros.runtime.detect.HandsGraph", lambda **settings: graph)
+    detector = MediaPipeDetector(DetectorConfig(search_every=every))
+    image = np.zeros((8, 8, 3), np.uint8)
+    found = [len(detector.detect(image)) for _ in hands]
+    assert found == list(hands)
+    assert graph.told == list(expected)
+
+
+def test_a_hand_is_only_followed_in_images_that_are_not_searched(photograph):
+    pytest.importorskip("mediapipe")
+    image = np.zeros((384, 512, 3), np.uint8)
+    image[64:320, 64:320] = photograph
+    settings = {"max_hands": 2, "tracking": True, "model_complexity": 1}
+    graph = HandsGraph(**settings, min_detection=0.5, min_presence=0.5)
+    assert graph.process(image, search=False) == []
+    assert len(graph.process(image)) == 1
+    assert len(graph.process(image, search=False)) == 1
+    graph.close()

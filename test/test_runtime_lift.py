@@ -77,31 +77,18 @@ def test_each_hand_is_lifted_as_if_alone_and_the_same_every_time(lift):
     assert lift([], CAMERA) == []
 
 
-def test_the_traced_network_is_the_network(lift):
-    eager = KeypointLift(lift._network.encoder, lift._network.lifter, traced=False)
-    for count in (1, 3):
-        found, _ = detections(count, seed=4)
-        for fast, slow in zip(lift(found, CAMERA), eager(found, CAMERA), strict=True):
-            for field in dataclasses.fields(fast):
-                np.testing.assert_allclose(
-                    getattr(fast, field.name), getattr(slow, field.name), atol=1e-5
-                )
-
-
 def test_noise_that_is_drawn_anew_is_not_frozen_into_a_trace(lift):
     found, _ = detections(1)
     sampling = SamplingConfig(eta=1.0, steps=3)
     noisy = KeypointLift(lift._network.encoder, lift._network.lifter, sampling)
+    assert noisy.engine == "eager"
     first, second = (noisy(found, CAMERA)[0].articulation for _ in range(2))
     assert np.abs(first - second).max() > 0.0
 
 
 def test_a_method_without_kinematics_is_refused(lift):
-    plain = KeypointLift(
-        lift._network.encoder, lift._network.lifter, SamplingConfig(method="d"), traced=False
-    )
     with pytest.raises(ConfigError, match="'d' has no kinematic hand"):
-        plain(detections(1)[0], CAMERA)
+        KeypointLift(lift._network.encoder, lift._network.lifter, SamplingConfig(method="d"))
 
 
 def test_noise_comes_in_opposite_pairs():

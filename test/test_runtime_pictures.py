@@ -14,6 +14,7 @@ from hand_pose_ros.errors import OutputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.colors import KEYPOINT_COLORS, rgb255
+from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import MediaPipeDetector
 from hand_pose_ros.runtime.estimate import ScaleSource
 from hand_pose_ros.runtime.estimator import Estimator
@@ -151,7 +152,7 @@ def test_the_label_says_side_id_and_how_sure_the_distance_is():
 
 def test_the_drawn_hand_is_found_and_leaves_nothing_behind():
     pytest.importorskip("mediapipe")
-    detector = MediaPipeDetector(max_hands=1)
+    detector = MediaPipeDetector(DetectorConfig(max_hands=1))
     (hand,) = detector.detect(drawn_hand())
     assert hand.side == "right"
     warm_up(detector)

@@ -6,9 +6,12 @@ import argparse
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model`."""
+    """Add `--model`, and `--engine` that executes it."""
     parser.add_argument(
         "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
+    )
+    parser.add_argument(
+        "--engine", default="auto", metavar="NAME", help="see `hand-pose models`; default: auto"
     )
 
 

@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.input or samples_folder() / "gestures.mcap")
     use_threads()
     try:
-        lift = KeypointLift.from_name(args.model)
+        lift = KeypointLift.from_name(args.model, engine=args.engine)
         with calm_start():
             timing = Bench(lift, options)
         report = timing.run(source, lambda blocks, count: frames_bar(blocks, count, unit="block"))
     finally:
         source.close()
-    report["hypotheses"] = lift.sampling.hypotheses
+    report["hypotheses"], report["engine"] = lift.sampling.hypotheses, lift.engine
     print_report(report)
     if args.json is not None:
         write_json(args.json, report)
@@ -51,7 +51,8 @@ def print_report(report: dict[str, Any]) -> None:
     """Print the numbers of `runtime.bench` for people."""
     rows = {f"ours: {stage}": times for stage, times in report["stages_ms"].items()}
     if report["lift_alone_ms"] is not None:
-        rows[f"lifter alone, {report['hypotheses']} hypotheses"] = report["lift_alone_ms"]
+        name = f"lifter alone, {report['hypotheses']} hypotheses, {report['engine']}"
+        rows[name] = report["lift_alone_ms"]
     if "peer" in report:
         rows[f"{report['peer']} alone, tracking"] = report["peer_ms"]
     width = max(len(name) for name in rows)

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
     _check_out(args.out)
     use_threads()
-    lift = RefinedLift(KeypointLift.from_name(args.model))
+    lift = RefinedLift(KeypointLift.from_name(args.model, engine=args.engine))
     found = predict_folder(
         args.dataset,
         still_detector(1, args.views),

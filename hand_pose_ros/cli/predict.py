@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {args.out}: there is no folder {args.out.absolute().parent}")
     read_folder(args.folder, keypoints=False)
     use_threads()
-    lift = RefinedLift(KeypointLift.from_name(args.model))
+    lift = RefinedLift(KeypointLift.from_name(args.model, engine=args.engine))
     found = predict_folder(
         args.folder,
         still_detector(2, args.views),

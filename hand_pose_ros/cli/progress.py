@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from hand_pose_ros.runtime.config import DetectorConfig
     from hand_pose_ros.runtime.detect import MediaPipeDetector
     from hand_pose_ros.runtime.still import StillDetector
 
@@ -51,13 +52,13 @@ def calm_start() -> Iterator[None]:
         os.close(kept)
 
 
-def video_detector(max_hands: int) -> MediaPipeDetector:
+def video_detector(config: DetectorConfig) -> MediaPipeDetector:
     """Return a detector for videos that has run once."""
     from hand_pose_ros.runtime.detect import MediaPipeDetector
     from hand_pose_ros.runtime.warm_up import warm_up
 
     with calm_start():
-        detector = MediaPipeDetector(max_hands)
+        detector = MediaPipeDetector(config)
         warm_up(detector)
     return detector
 

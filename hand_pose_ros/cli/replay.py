@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
         estimator=EstimatorConfig(args.hand_scale, detector=DetectorConfig(args.max_hands)),
     )
     use_threads()
-    lift = KeypointLift.from_name(args.model)
+    lift = KeypointLift.from_name(args.model, engine=args.engine)
     with terminated_as_interrupted():
-        result = replay(options, video_detector(args.max_hands), lift, frames_bar)
+        result = replay(options, video_detector(options.estimator.detector), lift, frames_bar)
     print_summary(result.summary)
     print(f"results: {result.folder}")
     if not result.complete:

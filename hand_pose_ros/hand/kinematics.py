@@ -65,16 +65,17 @@ def forward_kinematics(hand: HandParameters) -> Joints:
     """
     local = _local_rotations(hand.articulation, hand.offsets)
     rotations = hand.root_rotation.unsqueeze(-3)
-    positions = torch.zeros_like(rotations[..., 0])
-    level_rotations, level_positions = [rotations], [positions]
+    positions = rotations.new_zeros(())
+    level_rotations, level_positions = [rotations], []
     for nodes in skeleton.LEVELS:
         rotations = rotations @ local[..., [node - 1 for node in nodes], :, :]
         lengths = hand.bone_lengths[..., [node - 1 for node in nodes]]
         positions = positions + rotations[..., 0] * lengths.unsqueeze(-1)
         level_rotations.append(rotations)
         level_positions.append(positions)
+    wrist_first = torch.nn.functional.pad(torch.cat(level_positions, dim=-2), (0, 0, 1, 0))
     return Joints(
-        torch.cat(level_positions, dim=-2)[..., _FROM_LEVELS, :],
+        wrist_first[..., _FROM_LEVELS, :],
         torch.cat(level_rotations, dim=-3)[..., _FROM_LEVELS, :, :],
     )
 
@@ -117,7 +118,7 @@ def mirror_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*ba
 
 def _local_rotations(articulation: Tensor, offsets: Tensor) -> Tensor:
     """Return (*batch, 20, 3, 3): the rotation of each node but the root relative to its parent."""
-    slots = torch.cat((articulation, offsets, torch.zeros_like(articulation[..., :1])), dim=-1)
+    slots = torch.nn.functional.pad(torch.cat((articulation, offsets), dim=-1), (0, 1))
     return matrix_from_euler(slots[..., _EULER_SLOTS].unflatten(-1, (20, 3)))
 
 

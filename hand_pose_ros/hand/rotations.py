@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_SQUARINGS = 8
+"""Powers of 256: of an eigenvalue a tenth below the largest, some 1e-6 is left after them."""
+
 
 def matrix_from_euler(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Return R = Rz(angles[0]) Ry(angles[1]) Rx(angles[2]); angles (yaw, pitch, roll) [rad]."""
@@ -65,6 +68,44 @@ def matrix_from_9d(parameters: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*bat
     return (left * scale.unsqueeze(-2)) @ right
 
 
+def matrix_from_quaternion(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation of a quaternion (w, x, y, z) of any length above 0."""
+    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
+    rows = (
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def nearest_rotation(parameters: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return what `matrix_from_9d` does, by matrix products alone: for engines without an SVD.
+
+    The unit quaternion of the nearest rotation is the eigenvector of the largest eigenvalue of a
+    symmetric 4x4 matrix; repeated squaring leaves it alone. Where the nearest rotation is not
+    unique (a matrix far from any rotation) the two may differ; a rotation comes out all the same.
+
+    Source: Horn 1987, Closed-form solution of absolute orientation using unit quaternions.
+    """
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = parameters.unbind(-1)
+    rows = (
+        *(xx + yy + zz, zy - yz, xz - zx, yx - xy),
+        *(zy - yz, xx - yy - zz, xy + yx, zx + xz),
+        *(xz - zx, xy + yx, yy - xx - zz, yz + zy),
+        *(yx - xy, zx + xz, yz + zy, zz - xx - yy),
+    )
+    powers = _unit(torch.stack(rows, dim=-1).unflatten(-1, (4, 4)))
+    # The largest eigenvalue by size, too: all of them lie in [-1, 1] before.
+    powers = powers + torch.eye(4, dtype=powers.dtype, device=powers.device)
+    for _ in range(_SQUARINGS):
+        powers = _unit(powers @ powers)
+    # All columns are multiples of the eigenvector; the longest is the most exact.
+    longest = torch.diagonal(powers, dim1=-2, dim2=-1).argmax(dim=-1)
+    column = powers.gather(-1, longest[..., None, None].expand(*longest.shape, 4, 1)).squeeze(-1)
+    return matrix_from_quaternion(column)
+
+
 def align_rotation(
     source: Float[Tensor, "*batch point 3"], target: Float[Tensor, "*batch point 3"]
 ) -> Float[Tensor, "*batch 3 3"]:
@@ -76,3 +117,8 @@ def align_rotation(
     """
     covariance = target.transpose(-1, -2) @ source
     return matrix_from_9d(covariance.flatten(-2))
+
+
+def _unit(matrix: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
+    """Return matrices scaled to a Frobenius norm of 1."""
+    return matrix / matrix.square().sum((-2, -1), keepdim=True).sqrt().clamp_min(1e-20)

@@ -37,9 +37,11 @@ class PointConv(nn.Conv1d):
         """Return the convolved points, every `stride`-th of them."""
         if torch.is_grad_enabled() or len(x) > _FEW:
             return super().forward(x)
-        unfolded = functional.pad(x, (1, 1)).unfold(-1, 3, self.stride[0])
-        rows = unfolded.transpose(1, 2).flatten(2)
-        return functional.linear(rows, self.weight.flatten(1), self.bias).transpose(1, 2)
+        padded = functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
+        last = padded.shape[1] - 2
+        rows = torch.cat([padded[:, tap : last + tap : self.stride[0]] for tap in range(3)], -1)
+        weight = self.weight.transpose(1, 2).flatten(1)
+        return functional.linear(rows, weight, self.bias).transpose(1, 2)
 
 
 class ResidualBlock(nn.Module):

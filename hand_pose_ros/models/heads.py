@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import HandParameters, sine_limit
-from hand_pose_ros.hand.rotations import matrix_from_6d, matrix_from_9d
+from hand_pose_ros.hand.rotations import matrix_from_6d, matrix_from_9d, nearest_rotation
 
 _PALM = [skeleton.KEYPOINTS.index(k) for k in ("wrist", "index_mcp", "middle_mcp", "little_mcp")]
+
+_ANCHOR_FIRST = sorted(range(len(skeleton.BONES)), key=lambda bone: bone != skeleton.ANCHOR_BONE)
+_FROM_ANCHOR_FIRST = [_ANCHOR_FIRST.index(bone) for bone in range(len(skeleton.BONES))]
 
 
 class KinematicHead(nn.Module):
@@ -44,13 +47,12 @@ class KinematicHead(nn.Module):
         """Return hands of anchor length 1, all within the limits of the skeleton."""
         limited = sine_limit(self.limited(features), self.limits)
         articulation, offsets, ratios = limited.split(self.sizes, dim=-1)
-        anchor = torch.ones_like(ratios[..., :1])
-        before, after = ratios.split(
-            (skeleton.ANCHOR_BONE, self.sizes[2] - skeleton.ANCHOR_BONE), dim=-1
-        )
-        bone_lengths = torch.cat((before, anchor, after), dim=-1)
+        anchor_first = nn.functional.pad(ratios, (1, 0), value=1.0)
+        bone_lengths = anchor_first[..., _FROM_ANCHOR_FIRST]
+        # Both give one rotation: the first is the paper's to learn by, the second runs everywhere.
+        to_rotation = matrix_from_9d if torch.is_grad_enabled() else nearest_rotation
         return HandParameters(
-            matrix_from_9d(self.root(features)), articulation, bone_lengths, offsets
+            to_rotation(self.root(features)), articulation, bone_lengths, offsets
         )
 
 

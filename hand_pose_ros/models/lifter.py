@@ -160,7 +160,7 @@ class Lifter(nn.Module):
             clean = sample_ddim(
                 denoise, x, self.schedule, timesteps, eta=sampling.eta, noise=fresh
             )
-        return clean.unflatten(0, (batch, count)) / self.config.point_scale
+        return clean.unflatten(0, (-1, count)) / self.config.point_scale
 
     def forward(
         self,
@@ -181,7 +181,7 @@ class Lifter(nn.Module):
             return Lifted(mean, _spread(drawn), drawn, None)
         every = torch.cat((mean.unsqueeze(1), drawn), dim=1)
         hands = self.inverse_kinematics(every.flatten(0, 1))
-        placed = forward_kinematics(hands).positions.unflatten(0, every.shape[:2])
+        placed = forward_kinematics(hands).positions.unflatten(0, (-1, every.shape[1]))
         hand = take_hands(hands, slice(None, None, 1 + sampling.hypotheses))
         return Lifted(placed[:, 0], _spread(placed[:, 1:]), placed[:, 1:], hand)
 

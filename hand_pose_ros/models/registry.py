@@ -1,4 +1,4 @@
-"""The tables that `--model` and `--engine` pick from."""
+"""The table that `--model` picks from."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ class ModelEntry:
     sha256: str
 
 
-@dataclass(frozen=True)
-class EngineEntry:
-    """One way to execute a model."""
-
-    summary: str
-
-
 MODELS = {
     "keypoints": ModelEntry(
         "diffusion with kinematics (D*), lifted from 2D keypoints",
@@ -31,10 +24,6 @@ MODELS = {
         weights="keypoints.safetensors",
         sha256="de5b5ba6cb38822d7d56c4cf81a22ad679b50572bf3fceb41f9372d6731ed1f9",
     ),
-}
-
-ENGINES = {
-    "eager": EngineEntry("PyTorch as it is; the reference"),
 }
 
 

@@ -112,10 +112,7 @@ def replay(
     )
     try:
         truth = TruthScore(read_truth(options.path))
-        found = options.estimator.detector
-        detector = RememberingDetector(
-            detector or MediaPipeDetector(found.max_hands, found.min_detection, found.min_presence)
-        )
+        detector = RememberingDetector(detector or MediaPipeDetector(options.estimator.detector))
         estimator = Estimator(options.estimator, detector, lift)
         output = OutputFolder(options.out, RESULTS)
         run = _Run(options, output.work, truth)

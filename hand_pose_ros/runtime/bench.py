@@ -91,7 +91,7 @@ class Bench:
     ) -> None:
         settings = EstimatorConfig(detector=DetectorConfig(options.max_hands))
         self._options, self._lift = options, lift
-        self._detector = RememberingDetector(detector or MediaPipeDetector(options.max_hands))
+        self._detector = RememberingDetector(detector or MediaPipeDetector(settings.detector))
         warm_up(self._detector)
         self._estimator = Estimator(settings, self._detector, lift)
         self._peer = _Peer(options.max_hands) if options.peer else None

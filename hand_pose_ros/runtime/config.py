@@ -50,6 +50,13 @@ class DetectorConfig(CheckedBlock):
     min_presence: float = option(
         0.5, "certainty below which a followed hand is lost", 0.0, 1.0, read_only=True
     )
+    search_every: int = option(
+        3,
+        "while some hands are followed, others are looked for in every so manieth image",
+        1,
+        100,
+        read_only=True,
+    )
 
 
 @dataclass(frozen=True)

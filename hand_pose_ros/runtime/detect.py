@@ -11,8 +11,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.errors import ConfigError, InputError, ShapeError
+from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand import skeleton
+from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.mediapipe_graph import HandsGraph
 
 _POINTS = len(skeleton.KEYPOINTS)
@@ -99,32 +100,44 @@ class RememberingDetector:
 
 
 class MediaPipeDetector:
-    """MediaPipe Hands in its tracking mode: for the frames of one video, in their order."""
+    """MediaPipe Hands in its tracking mode: for the frames of one video, in their order.
 
-    def __init__(
-        self,
-        max_hands: int = 2,
-        min_detection: float = 0.5,
-        min_presence: float = 0.5,
-        model_complexity: int = 1,
-    ) -> None:
-        check_thresholds(max_hands, min_detection, min_presence)
+    While it follows some hands, but fewer than it may, MediaPipe looks for others in every image,
+    which costs as much as following one. Here it does so in every `search_every`-th, and at once
+    when a hand was lost.
+
+    Args:
+        config: how many hands, and what is taken for one.
+        model_complexity: 0 or 1, MediaPipe's smaller or larger network.
+    """
+
+    def __init__(self, config: DetectorConfig | None = None, model_complexity: int = 1) -> None:
+        config = config or DetectorConfig()
+        self._search_every = config.search_every
+        self._followed, self._images_to_search = 0, 0
         self._graph = HandsGraph(
-            max_hands=max_hands,
+            max_hands=config.max_hands,
             tracking=True,
             model_complexity=model_complexity,
-            min_detection=min_detection,
-            min_presence=min_presence,
+            min_detection=config.min_detection,
+            min_presence=config.min_presence,
         )
 
     def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return the hands of the next frame, an RGB image (H, W, 3) uint8."""
+        search = self._images_to_search <= 0
+        hands = self._graph.process(image_rgb, search)
+        self._images_to_search = self._search_every - 1 if search else self._images_to_search - 1
+        if not hands or len(hands) < self._followed:
+            self._images_to_search = 0
+        self._followed = len(hands)
         height, width = image_rgb.shape[:2]
-        return [detection_of(width, height, *hand) for hand in self._graph.process(image_rgb)]
+        return [detection_of(width, height, *hand) for hand in hands]
 
     def reset(self) -> None:
         """Forget the hands that are being followed."""
         self._graph.reset()
+        self._followed, self._images_to_search = 0, 0
 
     def close(self) -> None:
         """End MediaPipe's threads."""
@@ -155,12 +168,3 @@ def box_around(keypoints_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     """Return x, y, width, height [px] of the tightest box around points (*, 2)."""
     low = keypoints_px.min(axis=0)
     return np.concatenate((low, keypoints_px.max(axis=0) - low))
-
-
-def check_thresholds(max_hands: int, min_detection: float, min_presence: float) -> None:
-    """Raise a ConfigError for a number of hands or a threshold that makes no sense."""
-    if max_hands < 1:
-        raise ConfigError(f"max_hands is {max_hands}; it must be at least 1")
-    for name, value in (("min_detection", min_detection), ("min_presence", min_presence)):
-        if not 0.0 <= value <= 1.0:
-            raise ConfigError(f"{name} is {value}; it must lie in 0..1")

@@ -142,8 +142,7 @@ def _check_image(
 
 
 def _default_detector(config: EstimatorConfig) -> Detector:
-    detector = config.detector
-    return MediaPipeDetector(detector.max_hands, detector.min_detection, detector.min_presence)
+    return MediaPipeDetector(config.detector)
 
 
 def _default_lift() -> Lift:

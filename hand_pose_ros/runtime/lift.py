@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +15,7 @@ from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.keypoints import KeypointEncoder, KeypointObservation, canonical_view
 from hand_pose_ros.models.lifter import POINTS, Lifter, SamplingConfig
 from hand_pose_ros.runtime.detect import Detection
+from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.weights import load_model
 
 NOISE_SEED = 7
@@ -56,8 +56,18 @@ class Lift(Protocol):
 class KeypointLift:
     """Lifts the 2D keypoints of all hands of an image in one batch.
 
-    By default the network is traced once for each number of hands, which halves its time: most of
-    that is spent between its many small operations. What comes out is the same.
+    Args:
+        encoder: of the observation.
+        lifter: of the condition that the encoder makes.
+        sampling: how hypotheses are drawn.
+        engine: `engine.AUTO` or a key of `engine.ENGINES`.
+
+    Raises:
+        ConfigError: no such engine, or one that cannot do this sampling.
+        UnavailableError: the engine is not installed.
+
+    Attributes:
+        engine: the name of the engine in use.
     """
 
     def __init__(
@@ -65,53 +75,44 @@ class KeypointLift:
         encoder: KeypointEncoder,
         lifter: Lifter,
         sampling: SamplingConfig | None = None,
-        *,
-        traced: bool = True,
+        engine: str = AUTO,
     ) -> None:
         self.sampling = sampling or SamplingConfig()
+        draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
+        self.engine = choose_engine(engine, draws_noise=draws_noise)
         generator = torch.Generator().manual_seed(NOISE_SEED)
         noise = balanced_noise(self.sampling.hypotheses, generator)
         self._network = _Network(encoder, lifter, self.sampling, noise).eval()
         self._network.requires_grad_(False)
-        # A trace would repeat the noise that it was made with.
-        draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
-        self._traced = traced and not draws_noise
-        self._programs: dict[int, Callable[..., tuple[torch.Tensor, ...]]] = {}
+        example = (
+            torch.rand((2, POINTS, *axes), generator=generator) for axes in ((2,), (), (3,))
+        )
+        self._program = compile_network(self.engine, self._network, tuple(example))
 
     @classmethod
     def from_name(
-        cls, name: str = "keypoints", sampling: SamplingConfig | None = None
+        cls,
+        name: str = "keypoints",
+        sampling: SamplingConfig | None = None,
+        engine: str = AUTO,
     ) -> KeypointLift:
-        """Return the lift of a model of the table, ready for one hand and for two.
+        """Return the lift of a model of the table, ready to run.
 
         Raises:
-            ConfigError: no such model.
-            InputError: its weights are missing or damaged.
+            ConfigError: no such model or engine.
+            InputError: the weights are missing or damaged.
+            UnavailableError: the engine is not installed.
         """
-        lift = cls(*load_model(name), sampling)
-        for hands in (1, 2):
-            lift._program(hands)
-        return lift
+        return cls(*load_model(name), sampling, engine)
 
     def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
         """Return one hand for each detection, in their order."""
         if not detections:
             return []
         seen = observe(detections, camera)
-        with torch.inference_mode():
-            rows = self._program(len(detections))(seen.rays, seen.depth, seen.world)
-        return [
-            LiftedHand(*parts)
-            for parts in zip(*(row.numpy().astype(np.float64) for row in rows), strict=True)
-        ]
-
-    def _program(self, hands: int) -> Callable[..., tuple[torch.Tensor, ...]]:
-        """Return the network for so many hands."""
-        if not self._traced:
-            return self._network
-        if hands not in self._programs:
-            self._programs[hands] = _trace(self._network, hands)
-        return self._programs[hands]
+        arrays = (part.numpy() for part in (seen.rays, seen.depth, seen.world))
+        rows = (row.astype(np.float64) for row in self._program(*arrays))
+        return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
 
 
 class _Network(torch.nn.Module):
@@ -145,22 +146,6 @@ class _Network(torch.nn.Module):
             lifted.std,
             lifted.hypotheses @ view.R_canonical_camera.unsqueeze(1),
         )
-
-
-def _trace(network: _Network, hands: int) -> Callable[..., tuple[torch.Tensor, ...]]:
-    """Return the network traced for so many hands, and run until it no longer changes."""
-    generator = torch.Generator().manual_seed(0)
-    example = tuple(
-        torch.rand((hands, POINTS, *axes), generator=generator) for axes in ((2,), (), (3,))
-    )
-    with torch.inference_mode(), warnings.catch_warnings():
-        # Shapes are the same in every call of this program: the tracer may take them as constants.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        program = torch.jit.trace(network, example, check_trace=False)
-        for _ in range(3):
-            program(*example)
-    return program
 
 
 def observe(detections: Sequence[Detection], camera: Camera) -> KeypointObservation:

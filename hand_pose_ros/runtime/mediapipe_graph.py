@@ -38,6 +38,8 @@ node {
 PRESENCE = "handlandmarkcpu__hand_presence_score"
 """Stream of the landmark network's certainty that its region holds a hand, 0..1."""
 
+_PALM_IMAGE, _SEARCH = "palm_detection_image", "search"
+
 
 def import_mediapipe() -> Any:
     """Return the mediapipe module.
@@ -97,7 +99,11 @@ class Graph:
 
 
 class HandsGraph:
-    """Palm detection followed by landmarks, in tracking or still-image mode."""
+    """Palm detection followed by landmarks, in tracking or still-image mode.
+
+    MediaPipe's own graph looks for palms whenever it follows fewer hands than it may. This one can
+    be told not to in single images.
+    """
 
     def __init__(
         self,
@@ -113,6 +119,7 @@ class HandsGraph:
         path = Path(mediapipe.__file__).parent / _TRACKING_GRAPH
         config = _expanded(mediapipe, binary_graph_path=str(path))
         _set_thresholds(config, min_detection, min_presence)
+        _gate_search(config)
         create = mediapipe.packet_creator
         side_packets = {
             "num_hands": create.create_int(max_hands),
@@ -123,14 +130,17 @@ class HandsGraph:
         self._graph = Graph(config, side_packets, (*outputs, PRESENCE))
 
     def process(
-        self, image_rgb: npt.NDArray[np.uint8]
+        self, image_rgb: npt.NDArray[np.uint8], search: bool = True
     ) -> list[tuple[npt.NDArray, npt.NDArray, str, float, float]]:
         """Return a tuple for each hand: points, world points, label, its score, presence.
 
-        Points are (21, 3), x and y in parts of the image's width and height, z in parts of its
-        width; world points are (21, 3) [m].
+        Without `search` only the hands of the image before are followed. Points are (21, 3), x and
+        y in parts of the image's width and height, z in parts of its width; world points are
+        (21, 3) [m].
         """
-        found = self._graph.process({"image": image_packet(self._mediapipe, image_rgb)})
+        image = image_packet(self._mediapipe, image_rgb)
+        may_search = self._mediapipe.packet_creator.create_bool(search)
+        found = self._graph.process({"image": image, _SEARCH: may_search})
         get = self._mediapipe.packet_getter
         lists = [
             get.get_proto_list(packets[0]) if packets else []
@@ -236,6 +246,16 @@ def _set_thresholds(config: Any, min_detection: float | None, min_presence: floa
         elif node.calculator == "TensorsToDetectionsCalculator":
             scores = detections.TensorsToDetectionsCalculatorOptions.ext
             node.options.Extensions[scores].min_score_thresh = min_detection
+
+
+def _gate_search(config: Any) -> None:
+    """Let the image through to the palm detector only where the stream of `search` allows it."""
+    gate = next(node for node in config.node if _PALM_IMAGE in node.output_stream)
+    gate.output_stream[:] = [f"wanted_{_PALM_IMAGE}"]
+    config.input_stream.append(_SEARCH)
+    allowed = config.node.add(calculator="GateCalculator")
+    allowed.input_stream.extend([f"wanted_{_PALM_IMAGE}", f"ALLOW:{_SEARCH}"])
+    allowed.output_stream.append(_PALM_IMAGE)
 
 
 def _points(landmarks: Any) -> npt.NDArray[np.float64]:

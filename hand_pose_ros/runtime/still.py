@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand import skeleton
-from hand_pose_ros.runtime.detect import Detection, box_around, check_thresholds, detection_of
+from hand_pose_ros.runtime.config import DetectorConfig
+from hand_pose_ros.runtime.detect import Detection, box_around, detection_of
 from hand_pose_ros.runtime.mediapipe_graph import HandsGraph, LandmarkGraph, check_image
 from hand_pose_ros.runtime.region import Region, from_patch, warp
 
@@ -69,16 +70,16 @@ class StillDetector:
         min_detection: float = 0.5,
         min_presence: float = 0.5,
     ) -> None:
-        check_thresholds(max_hands, min_detection, min_presence)
+        config = DetectorConfig(max_hands, min_detection, min_presence)
         if views not in VIEWS:
             raise ConfigError(f"views is {views}; it must be one of {sorted(VIEWS)}")
-        self._views, self._min_presence = VIEWS[views], min_presence
+        self._views, self._min_presence = VIEWS[views], config.min_presence
         self._palms = HandsGraph(
-            max_hands=max_hands,
+            max_hands=config.max_hands,
             tracking=False,
             model_complexity=1,
-            min_detection=min_detection,
-            min_presence=min_presence,
+            min_detection=config.min_detection,
+            min_presence=config.min_presence,
         )
         self._landmarks = LandmarkGraph()
 

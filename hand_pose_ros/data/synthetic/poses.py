@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hand_pose_ros.hand import skeleton
-from hand_pose_ros.hand.rotations import matrix_from_euler
+from hand_pose_ros.hand.rotations import matrix_from_euler, matrix_from_quaternion
 
 # (mean, std) of MCP and PIP flexion, then share of the PIP that the DIP follows, in degrees.
 _FINGER_STATES = {
@@ -161,7 +161,7 @@ def _one_of(states: tuple[str, ...], names: list[str]) -> Tensor:
 def sample_wrist_rotation(count: int, generator: torch.Generator) -> Float[Tensor, "{count} 3 3"]:
     """Draw wrist orientations as a camera sees them: mostly palm or back, fingers across the view.
 
-    A quarter is uniform over all rotations. The others lie in the image with a normal tilt of 33
+    A tenth is uniform over all rotations. The others lie in the image with a normal tilt of 33
     degrees out of it, any turn in it, and a roll about the fingers that favours palm and back.
     """
     tilted = _tilted(count, generator)
@@ -183,11 +183,4 @@ def _tilted(count: int, generator: torch.Generator) -> Tensor:
 
 def _uniform_rotation(count: int, generator: torch.Generator) -> Tensor:
     """Return rotations uniform over SO(3), from normal quaternions (Shoemake 1992)."""
-    quaternion = torch.randn(count, 4, generator=generator)
-    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
-    rows = (
-        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return matrix_from_quaternion(torch.randn(count, 4, generator=generator))

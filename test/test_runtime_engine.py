@@ -1,0 +1,101 @@
+"""Every engine gives eager PyTorch's numbers, for any number of hands; a bad choice is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from test_runtime_lift import CAMERA, detections
+
+from hand_pose_ros.errors import ConfigError, UnavailableError
+from hand_pose_ros.models.lifter import SamplingConfig
+from hand_pose_ros.runtime import engine
+from hand_pose_ros.runtime.engine import AUTO, ENGINES, choose_engine, compile_network, to_onnx
+from hand_pose_ros.runtime.lift import KeypointLift
+
+
+@pytest.fixture(params=[name for name in ENGINES if name != "eager"])
+def name(request):
+    for module in ENGINES[request.param].modules:
+        pytest.importorskip(module)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def eager():
+    return KeypointLift.from_name(engine="eager")
+
+
+def test_the_shipped_lifter_gives_the_same_hands(eager, name):
+    fast = KeypointLift.from_name(engine=name)
+    assert fast.engine == name
+    for count in (1, 2, 5):
+        found, _ = detections(count, seed=4)
+        for one, other in zip(fast(found, CAMERA), eager(found, CAMERA), strict=True):
+            for field in dataclasses.fields(one):
+                np.testing.assert_allclose(
+                    getattr(one, field.name), getattr(other, field.name), atol=1e-5
+                )
+
+
+def test_several_steps_and_a_large_batch_take_the_other_ways_through_the_network(eager, name):
+    sampling = SamplingConfig(steps=5, hypotheses=80)
+    fast, slow = (KeypointLift.from_name(sampling=sampling, engine=e) for e in (name, "eager"))
+    found, _ = detections(1)
+    (one,), (other,) = fast(found, CAMERA), slow(found, CAMERA)
+    np.testing.assert_allclose(one.hypotheses, other.hypotheses, atol=1e-4)
+    np.testing.assert_allclose(one.std, other.std, atol=1e-4)
+
+
+def test_the_baseline_runs_on_every_engine(name):
+    lift = KeypointLift.from_name(sampling=SamplingConfig(method="baseline"), engine=name)
+    slow = KeypointLift.from_name(sampling=SamplingConfig(method="baseline"), engine="eager")
+    found, _ = detections(3)
+    for one, other in zip(lift(found, CAMERA), slow(found, CAMERA), strict=True):
+        np.testing.assert_allclose(one.articulation, other.articulation, atol=1e-5)
+
+
+def test_an_onnx_model_is_whole_and_takes_any_number_of_rows():
+    onnx = pytest.importorskip("onnx")
+    network = KeypointLift.from_name(engine="eager")._network
+    example = tuple(torch.rand(2, 21, *axes) for axes in ((2,), (), (3,)))
+    model = onnx.load_from_string(to_onnx(network, example))
+    onnx.checker.check_model(model, full_check=True)
+    for value in (*model.graph.input, *model.graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "row"
+    assert {node.domain for node in model.graph.node} == {""}
+
+
+def test_auto_takes_the_first_that_is_installed(monkeypatch):
+    assert choose_engine(AUTO) in ENGINES
+    assert choose_engine(AUTO, draws_noise=True) == "eager"
+    monkeypatch.setattr(engine, "find_spec", lambda module: None)
+    assert choose_engine(AUTO) == "torchscript"
+
+
+def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda module: None)
+    expected = r"'onnxruntime' needs onnx and onnxruntime; .*hand_pose_ros\[onnx\]"
+    with pytest.raises(UnavailableError, match=expected):
+        choose_engine("onnxruntime")
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(ConfigError, match=r"'tensorrt' is unknown; there are auto, onnxruntime"):
+        choose_engine("tensorrt")
+
+
+def test_an_engine_that_would_repeat_noise_is_refused():
+    with pytest.raises(ConfigError, match=r"'torchscript' cannot draw noise.*'eager'"):
+        KeypointLift.from_name(sampling=SamplingConfig(sampler="ddpm"), engine="torchscript")
+
+
+def test_a_program_takes_and_returns_arrays(name):
+    class Twice(torch.nn.Module):
+        def forward(self, x):
+            return 2.0 * x, x.sum(dim=-1)
+
+    program = compile_network(name, Twice().eval(), (torch.rand(2, 3),))
+    double, total = program(np.array([[1.0, 2.0, 3.0]], np.float32))
+    np.testing.assert_array_equal(double, [[2.0, 4.0, 6.0]])
+    np.testing.assert_array_equal(total, [6.0])
