@@ -44,7 +44,12 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One run of `hand-pose train`."""
+    """One run of `hand-pose train`.
+
+    Attributes:
+        detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
+        detected_share: share of a batch that comes from it.
+    """
 
     steps: int = 8000
     batch: int = 512
@@ -58,6 +63,8 @@ class TrainingConfig:
     checkpoint_every: int = 500
     threads: int = 2
     mixed: bool = True
+    detected: str = ""
+    detected_share: float = 0.5
     lifter: LifterConfig = field(default_factory=LifterConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -69,8 +76,11 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0.0 < self.learning_rate < 1.0:
             raise ConfigError(f"learning_rate is {self.learning_rate}; allowed are 0 to 1")
-        if not 0.0 <= self.ema < 1.0:
-            raise ConfigError(f"ema is {self.ema}; allowed are 0 up to, not including, 1")
+        for name in ("ema", "detected_share"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; allowed are 0 up to, not including, 1"
+                )
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainingConfig:

@@ -14,6 +14,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
 from hand_pose_ros.errors import HandPoseError, InputError
 from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_view
@@ -48,6 +49,7 @@ class KeypointTraining:
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
         self.step = 0
+        self.detected = load_detected(Path(config.detected)) if config.detected else None
 
     @property
     def checkpoint(self) -> Path:
@@ -113,8 +115,7 @@ class KeypointTraining:
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
         self.model.train()
-        hands = sample_hands(config.batch, self.generator, config.noise)
-        loss, terms = self._loss(hands)
+        loss, terms = self._loss(self._draw_hands())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -123,6 +124,14 @@ class KeypointTraining:
         self.step += 1
         self._average()
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
+
+    def _draw_hands(self) -> SampledHands:
+        config, generator = self.config, self.generator
+        detected = round(config.batch * config.detected_share) if self.detected else 0
+        hands = sample_hands(config.batch - detected, generator, config.noise)
+        if self.detected is not None:
+            hands = concatenate(hands, self.detected.draw(detected, generator))
+        return hands
 
     def _loss(self, hands: SampledHands) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         advice = f"training diverged at step {self.step}; a lower learning_rate may help"
