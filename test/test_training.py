@@ -171,3 +171,29 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
 def test_the_time_of_a_run_is_kept(tmp_path):
     KeypointTraining(tiny(), tmp_path).run()
     assert json.loads((tmp_path / "time.json").read_text())["steps"] == 6
+
+
+def test_a_run_begins_with_the_weights_of_an_earlier_one(tmp_path):
+    first = KeypointTraining(tiny(), tmp_path / "first")
+    weights = first.run()
+    again = KeypointTraining(tiny(f"start={weights}"), tmp_path / "second")
+    for name, tensor in first.ema.state_dict().items():
+        for model in (again.model, again.ema):
+            torch.testing.assert_close(
+                model.state_dict()[name], tensor.half().float(), atol=0, rtol=0
+            )
+    assert again.step == 0
+
+
+def test_a_start_of_another_size_or_none_is_refused(tmp_path):
+    weights = KeypointTraining(tiny("steps=1"), tmp_path / "first").run()
+    with pytest.raises(InputError, match=r"has encoder .*; the configuration says"):
+        KeypointTraining(tiny(f"start={weights}", "encoder.width=48"), tmp_path)
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        KeypointTraining(tiny(f"start={tmp_path / 'none'}"), tmp_path)
+
+
+def test_a_number_may_be_written_with_an_exponent():
+    assert tiny("learning_rate=6e-4").learning_rate == 6e-4
+    with pytest.raises(ConfigError, match="learning_rate is 'fast'; a float is needed"):
+        tiny("learning_rate=fast")

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
 from hand_pose_ros.models.registry import model_entry
 from hand_pose_ros.resources import weights_folder
+from hand_pose_ros.training.checkpoint import read_weights
 
 
 def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
@@ -42,12 +42,7 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
     Raises:
         InputError: missing, unreadable, or of another kind.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
+    metadata, tensors = read_weights(path)
     try:
         fields = json.loads(metadata["lifter"])
         fields["unet_widths"] = tuple(fields["unet_widths"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from hand_pose_ros.errors import InputError
@@ -54,3 +55,34 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
     partial = path.with_suffix(".partial")
     save_file(half, partial, metadata=metadata)
     os.replace(partial, path)
+
+
+def read_weights(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Return metadata and tensors, in single precision, of a file of `export_weights`.
+
+    Raises:
+        InputError: no such file, or not safetensors.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
+    return metadata, tensors
+
+
+def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        InputError: as for `read_weights`, or they are of networks of another size.
+    """
+    metadata, tensors = read_weights(path)
+    for block in ("lifter", "encoder"):
+        wanted = json.dumps(asdict(getattr(config, block)))
+        if metadata.get(block) != wanted:
+            raise InputError(
+                f"{path} has {block} {metadata.get(block)}; the configuration says {wanted}"
+            )
+    model.load_state_dict(tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class TrainingConfig:
     """One run of `hand-pose train`.
 
     Attributes:
+        start: safetensors of an earlier run to begin with; empty to begin with noise.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
     """
@@ -63,8 +65,9 @@ class TrainingConfig:
     checkpoint_every: int = 500
     threads: int = 2
     mixed: bool = True
+    start: str = ""
     detected: str = ""
-    detected_share: float = 0.5
+    detected_share: float = 0.25
     lifter: LifterConfig = field(default_factory=LifterConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -127,6 +130,9 @@ def build(block: type, values: Any, where: str) -> Any:
 def _like(current: Any, value: Any, name: str) -> Any:
     if isinstance(current, tuple) and isinstance(value, (list, tuple)):
         return tuple(value)
+    if isinstance(current, float) and isinstance(value, str):  # YAML takes 6e-4 for a text
+        with suppress(ValueError):
+            value = float(value)
     allowed = (int, float) if isinstance(current, float) else type(current)
     is_wrong_flag = isinstance(value, bool) and not isinstance(current, bool)
     if is_wrong_flag or not isinstance(value, allowed):

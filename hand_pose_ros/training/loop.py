@@ -19,7 +19,12 @@ from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sa
 from hand_pose_ros.errors import HandPoseError, InputError
 from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
-from hand_pose_ros.training.checkpoint import export_weights, load_checkpoint, save_checkpoint
+from hand_pose_ros.training.checkpoint import (
+    export_weights,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
 from hand_pose_ros.training.config import TrainingConfig
 from hand_pose_ros.training.losses import KeypointLifterModel, lifter_loss
 
@@ -41,6 +46,8 @@ class KeypointTraining:
         torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.model = build_model(config)
+        if config.start:
+            load_weights(Path(config.start), self.model, config)
         self.ema = build_model(config)
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False)
