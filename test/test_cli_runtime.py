@@ -17,6 +17,7 @@ from hand_pose_ros.models.lifter import SamplingConfig
 from hand_pose_ros.runtime import bench
 from hand_pose_ros.runtime.lift import KeypointLift
 from hand_pose_ros.runtime.still import StillDetector
+from hand_pose_ros.runtime.warm_up import calm_start
 
 HAND = true_hand("right")
 
@@ -126,14 +127,14 @@ def test_a_termination_is_an_interrupt_and_the_handler_comes_back():
 
 
 def test_a_calm_start_hides_what_is_written_past_python(capfd):
-    with progress.calm_start():
+    with calm_start():
         os.write(2, b"five lines of nothing")
     os.write(2, b"then something")
     assert capfd.readouterr().err == "then something"
 
 
 def test_a_calm_start_lets_errors_through(capfd):
-    with pytest.raises(ZeroDivisionError), progress.calm_start():
+    with pytest.raises(ZeroDivisionError), calm_start():
         raise ZeroDivisionError
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"

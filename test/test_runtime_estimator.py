@@ -277,3 +277,100 @@ def test_every_setting_says_what_it_is():
 def test_settings_are_frozen():
     with pytest.raises(FrozenInstanceError):
         EstimatorConfig().hand_scale = 0.1
+
+
+# --- settings and calibration of a running estimator -------------------------------------------
+
+
+def with_ratio(hand, factor):
+    """Return a hand like another one but for the length of its first bone."""
+    ratios = hand.lifted.ratios.copy()
+    ratios[0] *= factor
+    return replace(hand, lifted=replace(hand.lifted, ratios=ratios))
+
+
+def test_settings_change_while_hands_are_followed():
+    estimator = estimator_of(RIGHT)
+    run(estimator, 3)
+    estimator.configure(EstimatorConfig(hand_scale=0.1))
+    frame = estimator.estimate(IMAGE, CAMERA, 3 * FRAME_NS)
+    (hand,) = frame.hands
+    assert hand.id == "0"
+    assert hand.scale_source is ScaleSource.CALIBRATED
+    np.testing.assert_allclose(hand.bone_lengths[skeleton.ANCHOR_BONE], 0.1)
+    with pytest.raises(ConfigError, match="detector cannot change"):
+        estimator.configure(EstimatorConfig(detector=DetectorConfig(max_hands=1)))
+
+
+def test_other_smoothing_holds_from_the_next_image_on():
+    still, moving = RIGHT.detection, moved(RIGHT.detection, 60.0)
+    script = [[still]] * 5 + [[moving]] * 40
+    lag = {}
+    for name, cutoff in (("slow", 0.05), ("fast", 500.0)):
+        estimator = estimator_of(RIGHT, script=script)
+        run(estimator, 5)
+        smoothing = SmoothingConfig(lateral_cutoff=cutoff, lateral_beta=0.0)
+        estimator.configure(EstimatorConfig(smoothing=smoothing))
+        frame = estimator.estimate(IMAGE, CAMERA, 5 * FRAME_NS)
+        pixels = CAMERA.project(frame.hands[0].keypoints)
+        lag[name] = np.abs(pixels - moving.keypoints_px)[:, 0].mean()
+    assert lag["fast"] < 5.0 < 50.0 < lag["slow"]
+
+
+def test_a_calibration_holds_the_shape_also_when_the_hand_comes_back():
+    first, later = RIGHT, with_ratio(RIGHT, 1.1)
+    estimator = estimator_of(first, script=[[first.detection]] * 9 + [[]] * 60)
+    lift = estimator._lift
+    run(estimator, 3)
+    estimator.begin_calibration()
+    for index in range(3, 8):
+        estimator.estimate(IMAGE, CAMERA, index * FRAME_NS)
+    known = estimator.finish_calibration(hand_scale=0.1)
+    assert set(known) == {"right"}
+    assert known["right"].anchor == 0.1
+    assert known["right"].scale_source is ScaleSource.CALIBRATED
+    lift._hands = (later,)
+    frame = estimator.estimate(IMAGE, CAMERA, 8 * FRAME_NS)
+    expected = np.array(skeleton.DEFAULT_RATIOS) * 0.1
+    np.testing.assert_allclose(frame.hands[0].bone_lengths, expected, rtol=1e-9)
+    estimator.reset()
+    estimator._detector.script = [[later.detection]]
+    back = estimator.estimate(IMAGE, CAMERA, 100 * FRAME_NS).hands[0]
+    np.testing.assert_allclose(back.bone_lengths, expected, rtol=1e-9)
+    assert back.scale_source is ScaleSource.CALIBRATED
+    estimator.forget_calibration()
+    anew = estimator.estimate(IMAGE, CAMERA, 101 * FRAME_NS).hands[0]
+    assert anew.bone_lengths[0] != pytest.approx(expected[0], rel=1e-3)
+    assert anew.scale_source is ScaleSource.ASSUMED
+
+
+def test_a_calibration_without_a_measure_keeps_the_assumed_size():
+    estimator = estimator_of(RIGHT)
+    estimator.begin_calibration()
+    run(estimator, 5)
+    (known,) = estimator.finish_calibration().values()
+    assert known.scale_source is ScaleSource.ASSUMED
+    assert known.anchor == skeleton.DEFAULT_ANCHOR_LENGTH
+
+
+def test_a_calibration_takes_the_size_that_depth_showed():
+    true = true_hand("right", anchor=0.1)
+    depth = np.full((480, 640), np.nan)
+    for (u, v), point in zip(true.detection.keypoints_px, true.points, strict=True):
+        depth[round(v) - 3 : round(v) + 4, round(u) - 3 : round(u) + 4] = point[2] - 0.008
+    estimator = estimator_of(true)
+    for index in range(10):
+        frame = estimator.estimate(IMAGE, CAMERA, index * FRAME_NS, depth=depth)
+    assert frame.hands[0].scale_source is ScaleSource.DEPTH
+    (known,) = estimator.finish_calibration().values()
+    assert known.scale_source is ScaleSource.CALIBRATED
+    assert known.anchor == pytest.approx(0.1, rel=0.06)
+
+
+def test_nothing_is_calibrated_without_a_hand_or_with_a_size_that_no_hand_has():
+    estimator = estimator_of(RIGHT, script=[[]])
+    estimator.begin_calibration()
+    run(estimator, 2)
+    assert estimator.finish_calibration(0.1) == {}
+    with pytest.raises(ConfigError, match=r"hand_scale is 0\.7"):
+        estimator.finish_calibration(0.7)

@@ -23,12 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Time, and print a table."""
-    from hand_pose_ros.cli.progress import calm_start, frames_bar, use_threads
+    from hand_pose_ros.cli.progress import frames_bar, use_threads
     from hand_pose_ros.resources import samples_folder
     from hand_pose_ros.ros.source import open_source
     from hand_pose_ros.runtime.bench import Bench, BenchOptions
     from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.results import write_json
+    from hand_pose_ros.runtime.warm_up import calm_start
 
     options = BenchOptions(args.peer, args.max_frames, args.max_hands)
     source = open_source(args.input or samples_folder() / "gestures.mcap")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from hand_pose_ros.runtime.detect import MediaPipeDetector
     from hand_pose_ros.runtime.still import StillDetector
 
-_STDERR = 2
 Item = TypeVar("Item")
 
 
@@ -35,27 +32,10 @@ def terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def calm_start() -> Iterator[None]:
-    """Keep what MediaPipe's libraries say while they start off the screen: five lines of nothing.
-
-    They write past Python, to the file. What goes wrong is raised all the same.
-    """
-    sys.stderr.flush()
-    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _STDERR)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-
-
 def video_detector(config: DetectorConfig) -> MediaPipeDetector:
     """Return a detector for videos that has run once."""
     from hand_pose_ros.runtime.detect import MediaPipeDetector
-    from hand_pose_ros.runtime.warm_up import warm_up
+    from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
     with calm_start():
         detector = MediaPipeDetector(config)
@@ -66,7 +46,7 @@ def video_detector(config: DetectorConfig) -> MediaPipeDetector:
 def still_detector(max_hands: int, views: int) -> StillDetector:
     """Return a detector for still images that has run once."""
     from hand_pose_ros.runtime.still import StillDetector
-    from hand_pose_ros.runtime.warm_up import warm_up
+    from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
     with calm_start():
         detector = StillDetector(max_hands, views)

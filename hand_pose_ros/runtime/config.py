@@ -19,6 +19,14 @@ def option(default: Any, description: str, low: Any, high: Any, *, read_only: bo
     return field(default=default, metadata=metadata)
 
 
+def choice(
+    default: str, description: str, choices: tuple[str, ...] = (), *, read_only: bool = True
+) -> Any:
+    """Return a dataclass field of text; one of `choices` where there are some."""
+    metadata = {"description": description, "choices": choices, "read_only": read_only}
+    return field(default=default, metadata=metadata)
+
+
 class CheckedBlock:
     """A frozen dataclass whose options are checked against their ranges when it is made."""
 
@@ -26,6 +34,8 @@ class CheckedBlock:
         for entry in fields(self):  # type: ignore[arg-type]
             if "low" in entry.metadata:
                 check_option(entry, getattr(self, entry.name))
+            elif "choices" in entry.metadata:
+                check_choice(entry, getattr(self, entry.name))
 
 
 def check_option(entry: Field[Any], value: Any) -> None:
@@ -37,6 +47,15 @@ def check_option(entry: Field[Any], value: Any) -> None:
     low, high = metadata["low"], metadata["high"]
     if not (math.isfinite(value) and low <= value <= high):
         raise ConfigError(f"{name} is {value}; it must lie in {low}..{high}")
+
+
+def check_choice(entry: Field[Any], value: Any) -> None:
+    """Raise a ConfigError unless a value is a text that a choice allows."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{entry.name} is {value!r}; it must be of type str")
+    choices = entry.metadata["choices"]
+    if choices and value not in choices:
+        raise ConfigError(f"{entry.name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.errors import InputError, ShapeError
+from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import EstimatorConfig
 from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
 from hand_pose_ros.runtime.estimate import FrameEstimate
-from hand_pose_ros.runtime.hand_state import HandState, place_hand, pose_hands
+from hand_pose_ros.runtime.hand_state import CalibratedHand, HandState, place_hand, pose_hands
 from hand_pose_ros.runtime.lift import Lift
 from hand_pose_ros.runtime.track import Tracked, Tracker
 
@@ -41,14 +41,59 @@ class Estimator:
         self._lift = lift or _default_lift()
         self._tracker = Tracker(self.config.track)
         self._states: dict[str, HandState] = {}
+        self._in_view: list[Tracked] = []
+        self._known: dict[str, CalibratedHand] = {}
         self._stamp_ns: int | None = None
 
     def reset(self) -> None:
-        """Forget all earlier images: hands, ids, proportions, filters."""
+        """Forget all earlier images: hands, ids, proportions, filters. Calibrations stay."""
         self._detector.reset()
         self._tracker.reset()
         self._states.clear()
+        self._in_view = []
         self._stamp_ns = None
+
+    def configure(self, config: EstimatorConfig) -> None:
+        """Take other settings from the next image on; hands that are followed go on.
+
+        Raises:
+            ConfigError: settings of the detector differ, which are for one made anew.
+        """
+        if config.detector != self.config.detector:
+            raise ConfigError("the settings of the detector cannot change while it runs")
+        self.config = config
+        self._tracker.configure(config.track)
+        for state in self._states.values():
+            state.configure(config)
+
+    def begin_calibration(self) -> None:
+        """Measure the proportions of all hands anew, those calibrated before included."""
+        self._known.clear()
+        for state in self._states.values():
+            state.shape.restart()
+
+    def finish_calibration(self, hand_scale: float = 0.0) -> dict[str, CalibratedHand]:
+        """Hold the proportions of the hands in the last image, also when they come back.
+
+        Args:
+            hand_scale: measured wrist to index MCP length [m]; 0 where there is none: the size
+                is then what depth images showed, or the settings say.
+
+        Returns:
+            What was measured, by side; empty where the last image had no hand.
+
+        Raises:
+            ConfigError: no hand is of that scale.
+        """
+        EstimatorConfig(hand_scale)  # checks its range
+        for hand in self._in_view:
+            self._known[hand.side] = self._states[hand.id].calibrate(hand_scale)
+        return dict(self._known)
+
+    def forget_calibration(self) -> None:
+        """Let proportions and sizes be learnt again."""
+        self.begin_calibration()
+        self.reset()
 
     def estimate(
         self,
@@ -79,7 +124,7 @@ class Estimator:
         with clock.stage("detect"):
             detections = self._detector.detect(image_rgb)
         with clock.stage("track"):
-            tracked = self._tracker.update(detections, stamp_ns)
+            self._in_view = tracked = self._tracker.update(detections, stamp_ns)
             states = self._states_of(tracked)
         with clock.stage("lift"):
             lifted = self._lift([hand.detection for hand in tracked], camera) if tracked else []
@@ -102,7 +147,7 @@ class Estimator:
         """Return the state of each hand, fresh for a new one; drop those of forgotten hands."""
         for hand in tracked:
             if hand.is_new:
-                self._states[hand.id] = HandState(self.config)
+                self._states[hand.id] = HandState(self.config, self._known.get(hand.side))
         self._states = {key: self._states[key] for key in self._tracker.ids}
         return [self._states[hand.id] for hand in tracked]
 

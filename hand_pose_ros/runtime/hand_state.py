@@ -26,26 +26,54 @@ _MIRROR_FRAMES = _MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
 """Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
 
 
+@dataclass(frozen=True, eq=False)
+class CalibratedHand:
+    """The shape and size of a hand that were measured once and hold from then on.
+
+    Attributes:
+        anchor: length of the anchor bone, wrist to index MCP [m].
+        ratios: (20,) bone lengths over it.
+        offsets: (15,) finger offsets [rad].
+        scale_source: what the metres rest on: ASSUMED where only the shape was measured.
+    """
+
+    anchor: float
+    ratios: npt.NDArray[np.float64]
+    offsets: npt.NDArray[np.float64]
+    scale_source: ScaleSource
+
+
 class HandState:
     """What is remembered of one hand: its shape, its size, its filters."""
 
-    def __init__(self, config: EstimatorConfig) -> None:
+    def __init__(self, config: EstimatorConfig, known: CalibratedHand | None = None) -> None:
         self.shape = ShapeAverage(config.average_s)
         self.filter = PoseFilter(config.smoothing)
-        self.measured = config.hand_scale > 0.0
-        self.anchor = config.hand_scale or skeleton.DEFAULT_ANCHOR_LENGTH
         self.dt = 0.0
-        self._assumed_anchor = self.anchor
-        self._depth_votes = 0
         self._log_size = 0.0
+        self._depth_votes = 0
         self._stamp_ns: int | None = None
+        self._last_shape = np.array(skeleton.DEFAULT_RATIOS), np.array(skeleton.DEFAULT_OFFSETS)
+        self.anchor = self._assumed_anchor = skeleton.DEFAULT_ANCHOR_LENGTH
+        self._size_is_fixed = False
+        self._take_scale(config.hand_scale)
+        if known is not None:
+            self._take(known)
+
+    def configure(self, config: EstimatorConfig) -> None:
+        """Take other settings; a size or shape that was calibrated stays."""
+        self.shape.settle_s = config.average_s
+        self.filter.tune(config.smoothing)
+        if not self._size_is_fixed:
+            self._take_scale(config.hand_scale)
 
     def smooth(self, hand: LiftedHand, stamp_ns: int) -> tuple[npt.NDArray[np.float64], ...]:
         """Return root rotation, angles, ratios and offsets over time, with those of an image."""
         before = stamp_ns if self._stamp_ns is None else self._stamp_ns
         self._stamp_ns, self.dt = stamp_ns, (stamp_ns - before) * 1e-9
         pose = self.filter.pose(hand.root_rotation, hand.articulation, self.dt)
-        return (*pose, *self.shape(hand.ratios, hand.offsets, self.dt))
+        self._last_shape = self.shape(hand.ratios, hand.offsets, self.dt)
+        return (*pose, *self._last_shape)
 
     @property
     def knows_depth(self) -> bool:
@@ -55,6 +83,8 @@ class HandState:
     def learn_size(self, ratio: float) -> None:
         """Take that depth shows the hand larger by a factor than its current anchor makes it."""
         self._depth_votes += 1
+        if self._size_is_fixed:
+            return
         seen = math.log(self.anchor / self._assumed_anchor * ratio)
         self._log_size += (seen - self._log_size) / self._depth_votes
         self.anchor = self._assumed_anchor * math.exp(self._log_size)
@@ -68,6 +98,31 @@ class HandState:
         if self.measured or not camera.assumed:
             return ScaleSource.ASSUMED
         return ScaleSource.UNKNOWN
+
+    def calibrate(self, hand_scale: float) -> CalibratedHand:
+        """Hold the shape seen so far, and the size where it is known.
+
+        Args:
+            hand_scale: measured length of the anchor bone [m]; 0 to keep what depth images or the
+                settings say.
+        """
+        measured = self.measured or hand_scale > 0.0 or self.knows_depth
+        source = ScaleSource.CALIBRATED if measured else ScaleSource.ASSUMED
+        anchor = hand_scale if hand_scale > 0.0 else self.anchor
+        known = CalibratedHand(anchor, *self._last_shape, source)
+        self._take(known)
+        return known
+
+    def _take(self, known: CalibratedHand) -> None:
+        self.shape.fix(known.ratios, known.offsets)
+        self._last_shape = known.ratios, known.offsets
+        if known.scale_source is ScaleSource.CALIBRATED:
+            self.measured, self.anchor, self._size_is_fixed = True, known.anchor, True
+
+    def _take_scale(self, hand_scale: float) -> None:
+        self.measured = hand_scale > 0.0
+        self._assumed_anchor = hand_scale or skeleton.DEFAULT_ANCHOR_LENGTH
+        self.anchor = self._assumed_anchor * math.exp(self._log_size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,10 +24,14 @@ class OneEuro:
     def __init__(
         self, cutoff: npt.ArrayLike, beta: npt.ArrayLike, derivative_cutoff: float
     ) -> None:
-        self._cutoff, self._beta = np.asarray(cutoff, float), np.asarray(beta, float)
-        self._derivative_cutoff = derivative_cutoff
+        self.tune(cutoff, beta, derivative_cutoff)
         self.value: npt.NDArray[np.float64] | None = None
         self._speed: npt.NDArray[np.float64] | None = None
+
+    def tune(self, cutoff: npt.ArrayLike, beta: npt.ArrayLike, derivative_cutoff: float) -> None:
+        """Take other settings, keeping value and speed."""
+        self._cutoff, self._beta = np.asarray(cutoff, float), np.asarray(beta, float)
+        self._derivative_cutoff = derivative_cutoff
 
     def __call__(self, measured: npt.NDArray[np.floating], dt: float) -> npt.NDArray[np.float64]:
         """Return the smoothed vector after a step of dt seconds."""
@@ -47,9 +51,13 @@ class RotationOneEuro:
     """The same filter for a rotation, in the tangent space of its last value."""
 
     def __init__(self, cutoff: float, beta: float, derivative_cutoff: float) -> None:
-        self._cutoff, self._beta, self._derivative_cutoff = cutoff, beta, derivative_cutoff
+        self.tune(cutoff, beta, derivative_cutoff)
         self.value: npt.NDArray[np.float64] | None = None
         self._speed = np.zeros(3)
+
+    def tune(self, cutoff: float, beta: float, derivative_cutoff: float) -> None:
+        """Take other settings, keeping value and speed."""
+        self._cutoff, self._beta, self._derivative_cutoff = cutoff, beta, derivative_cutoff
 
     def __call__(self, measured: npt.NDArray[np.floating], dt: float) -> npt.NDArray[np.float64]:
         """Return the smoothed rotation (3, 3) after a step of dt seconds."""
@@ -70,13 +78,19 @@ class PoseFilter:
     """The filters of one hand: wrist rotation, articulation and place. A new hand, a new one."""
 
     def __init__(self, config: SmoothingConfig) -> None:
+        self._rotation = RotationOneEuro(1.0, 0.0, 1.0)
+        self._angles, self._place = OneEuro(1.0, 0.0, 1.0), OneEuro(1.0, 0.0, 1.0)
+        self.tune(config)
+
+    def tune(self, config: SmoothingConfig) -> None:
+        """Take other settings, going on from where the hand is."""
         speed = config.derivative_cutoff
         self._enabled = config.enabled
-        self._rotation = RotationOneEuro(config.rotation_cutoff, config.rotation_beta, speed)
-        self._angles = OneEuro(config.angle_cutoff, config.angle_beta, speed)
+        self._rotation.tune(config.rotation_cutoff, config.rotation_beta, speed)
+        self._angles.tune(config.angle_cutoff, config.angle_beta, speed)
         cutoffs = np.array((config.lateral_cutoff, config.lateral_cutoff, config.depth_cutoff))
         betas = np.array((config.lateral_beta, config.lateral_beta, config.depth_beta))
-        self._place = OneEuro(cutoffs, betas, speed)
+        self._place.tune(cutoffs, betas, speed)
 
     def pose(
         self, rotation: npt.NDArray[np.floating], articulation: npt.NDArray[np.floating], dt: float
@@ -105,26 +119,43 @@ class ShapeAverage:
     Frames count alike until `settle_s`; then each counts less than the one before, its share of
     the mean falling with the fourth power of the time: all that ever follows has a third of a say.
     So the lengths are constant in use, and still mend a little after a bad start.
+
+    Attributes:
+        settle_s: when they begin to rest [s].
+        fixed: whether they no longer change at all.
     """
 
     def __init__(self, settle_s: float) -> None:
-        self._settle_s = settle_s
+        self.settle_s = settle_s
+        self.fixed = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was seen, and what was fixed."""
+        self.fixed = False
         self._count = 0.0
         self._age_s = 0.0
         self._mean: npt.NDArray[np.float64] | None = None
+
+    def fix(self, ratios: npt.NDArray[np.floating], offsets: npt.NDArray[np.floating]) -> None:
+        """Hold these from now on."""
+        self.fixed, self._mean = True, np.concatenate((ratios, offsets))
 
     def __call__(
         self, ratios: npt.NDArray[np.floating], offsets: npt.NDArray[np.floating], dt: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the averaged ratios (20,) and offsets (15,) with those of one more frame."""
+        count = len(ratios)
+        if self.fixed and self._mean is not None:
+            return self._mean[:count], self._mean[count:]
         seen = np.concatenate((ratios, offsets))
         self._age_s += dt
         self._count += 1.0
         if self._mean is None:
             self._mean = seen
-        late = max(self._age_s / self._settle_s, 1.0) if self._settle_s > 0.0 else 1.0
+        late = max(self._age_s / self.settle_s, 1.0) if self.settle_s > 0.0 else 1.0
         self._mean = self._mean + (seen - self._mean) / (self._count * late**3)
-        return self._mean[: len(ratios)], self._mean[len(ratios) :]
+        return self._mean[:count], self._mean[count:]
 
 
 def rotation_vector(rotation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

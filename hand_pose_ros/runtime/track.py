@@ -53,6 +53,12 @@ class Tracker:
         self.config = config or TrackConfig()
         self.reset()
 
+    def configure(self, config: TrackConfig) -> None:
+        """Take other settings; the hands that are followed go on."""
+        self.config = config
+        for track in self._tracks:
+            track.flip_evidence = config.flip_evidence
+
     def reset(self) -> None:
         """Forget all hands; ids start at "0" again."""
         self._tracks: list[_Track] = []
@@ -123,7 +129,7 @@ class _Track:
     """One hand that is followed."""
 
     def __init__(self, track_id: str, flip_evidence: float) -> None:
-        self.id, self._flip_evidence = track_id, flip_evidence
+        self.id, self.flip_evidence = track_id, flip_evidence
         self.stamp_ns = -1
         self.side = ""
         self._evidence = 0.0
@@ -155,11 +161,11 @@ class _Track:
         """Add the evidence of one image; the side flips once enough stands against it."""
         odds = detection.side_score / max(1.0 - detection.side_score, 1e-9)
         gain = min(math.log(max(odds, 1.0)), MAX_EVIDENCE)
-        bound = max(_MOST_TRUST * MAX_EVIDENCE, self._flip_evidence)
+        bound = max(_MOST_TRUST * MAX_EVIDENCE, self.flip_evidence)
         signed = gain if detection.side == "right" else -gain
         self._evidence = min(max(self._evidence + signed, -bound), bound)
         against = -self._evidence if self.side == "right" else self._evidence
-        if not self.side or against >= self._flip_evidence:
+        if not self.side or against >= self.flip_evidence:
             self.side = detection.side
 
 

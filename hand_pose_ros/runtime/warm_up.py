@@ -1,6 +1,11 @@
-"""A drawn hand, to let a detector run once before it counts."""
+"""A drawn hand, to let a detector run once before it counts, and quietly."""
 
 from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +18,8 @@ from hand_pose_ros.runtime.raster import blend_surface
 
 SIZE = 256
 """Width and height of the picture [px]."""
+
+_STDERR = 2
 
 
 def drawn_hand() -> npt.NDArray[np.uint8]:
@@ -33,3 +40,20 @@ def warm_up(detector: Detector) -> None:
     picture = drawn_hand()
     detector.detect(picture)
     detector.detect(np.zeros_like(picture))
+
+
+@contextmanager
+def calm_start() -> Iterator[None]:
+    """Keep what MediaPipe's libraries say while they start off the screen: five lines of nothing.
+
+    They write past Python, to the file. What goes wrong is raised all the same.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)

@@ -1,0 +1,44 @@
+"""The executable of the node: spins it until it is told to stop or its worker dies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+from hand_pose_ros.errors import HandPoseError
+from hand_pose_ros.ros.node.estimator_node import EstimatorNode
+
+EXIT_OK, EXIT_FAILURE, EXIT_BAD_INPUT = 0, 1, 2
+_THREADS = 2
+"""One for everything short, one for a calibration that somebody waits for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node. Returns 0 when it was stopped, 1 when it failed, 2 for bad parameters."""
+    rclpy.init(args=arguments)
+    node = None
+    try:
+        node = EstimatorNode()
+        executor = MultiThreadedExecutor(_THREADS)
+        executor.add_node(node)
+        if node.config.autostart:
+            node.trigger_configure()
+            node.trigger_activate()
+        executor.spin_until_future_complete(node.failed)
+        return EXIT_FAILURE if node.failed.done() else EXIT_OK
+    except HandPoseError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BAD_INPUT
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return EXIT_OK
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
