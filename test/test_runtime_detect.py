@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runtime_stubs import true_hand
 
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError, UnavailableError
+from hand_pose_ros.runtime.boxes import BoxDetector
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector, box_around, detection_of
 from hand_pose_ros.runtime.mediapipe_graph import HandsGraph, LandmarkGraph, import_mediapipe
@@ -248,6 +249,23 @@ def test_tracking_follows_a_moving_photograph_and_forgets_on_reset(photograph):
     detector.reset()
     assert detector.detect(np.zeros_like(image)) == []
     detector.close()
+
+
+def test_hands_are_looked_for_in_the_boxes_that_were_set_and_nowhere_else(photograph):
+    pytest.importorskip("mediapipe")
+    image = np.zeros((384, 512, 3), np.uint8)
+    image[64:320, 128:384] = photograph
+    detector = BoxDetector(DetectorConfig(max_hands=1))
+    assert detector.detect(image) == []
+    box = StillDetector(views=1).detect_one(image).box
+    detector.boxes = [np.array([0.0, 0.0, 40.0, 40.0]), box]
+    (found,) = detector.detect(image)
+    assert overlap_of(found.box, box) > 0.5
+    detector.boxes = [np.array([0.0, 0.0, 60.0, 60.0])]
+    assert detector.detect(image) == []
+    detector.boxes = [box]
+    detector.reset()
+    assert detector.detect(image) == []
 
 
 class _Searches:

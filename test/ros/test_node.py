@@ -531,6 +531,32 @@ def test_boxes_of_both_kinds_of_vision_msgs():
     assert [box.tolist() for box in found] == [[40.0, 35.0, 20.0, 10.0]] * 2
 
 
+def test_depth_goes_with_the_image_of_its_stamp(bench, types):
+    seen = []
+
+    class Seeing(Slow):
+        def estimate(self, image, camera, stamp_ns, frame_id, depth):
+            seen.append(depth)
+            return super().estimate(image, camera, stamp_ns, frame_id, depth)
+
+    node = bench.start(Seeing(0.0), ("input.use_depth", True), ("input.companion_slop_s", 0.01))
+    images, depths = bench.publisher("image", types.Image), bench.publisher("depth", types.Image)
+
+    def depth_of(index: int, encoding: str = "16UC1") -> Any:
+        message = bench.image(index)
+        message.encoding, message.step = encoding, 2 * 640
+        message.data = types.sequence(np.full(640 * 480, 700, "<u2").view(np.uint8))
+        return message
+
+    for count, message in enumerate((depth_of(0), depth_of(1, "rainbow"), depth_of(9)), start=1):
+        depths.publish(message)
+        bench.until(lambda c=count: len(node._depths._messages) == c)
+    bench.send(images, 3)
+    assert seen[0].shape == (480, 640)
+    assert np.unique(seen[0]).tolist() == [pytest.approx(0.7)]
+    assert seen[1:] == [None, None]
+
+
 def test_diagnostics_tell_rate_age_drops_and_engine(bench, types):
     from diagnostic_msgs.msg import DiagnosticArray
 
@@ -546,6 +572,23 @@ def test_diagnostics_tell_rate_age_drops_and_engine(bench, types):
     bench.until(lambda: last().get("processed") == "3")
     assert {"rate_hz", "age_p95_ms", "dropped", "refused", "engine"} <= set(last())
     assert told[-1].status[0].message.startswith("active")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "code", "said"),
+    [
+        ("model:=stereo", 1, "model 'stereo' is unknown; there are keypoints"),
+        ("engine:=steam", 1, "engine 'steam' is unknown; there are auto"),
+        ("estimator.detector.max_hands:=99", 2, "parameter estimator.detector.max_hands"),
+    ],
+)
+def test_the_executable_ends_with_an_error_that_says_why(types, parameter, code, said):
+    pytest.importorskip("mediapipe")
+    command = [sys.executable, "-m", "hand_pose_ros.ros.node.main", "--ros-args", "-p", parameter]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120.0, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_installed_executable_comes_up_answers_and_shuts_down(types):

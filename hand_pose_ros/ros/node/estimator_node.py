@@ -369,6 +369,10 @@ class EstimatorNode(LifecycleNode):
             return None
 
     def _on_death(self, error: BaseException) -> None:
+        if (
+            not self.context.ok()
+        ):  # told to stop in the middle of an image: nothing can be published
+            return
         self.get_logger().fatal(f"the estimator died: {type(error).__name__}: {error}")
         self.failed.set_exception(error)
 

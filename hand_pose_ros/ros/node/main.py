@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
 
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.ros.node.estimator_node import EstimatorNode
@@ -24,9 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         node = EstimatorNode()
         executor = MultiThreadedExecutor(_THREADS)
         executor.add_node(node)
-        if node.config.autostart:
-            node.trigger_configure()
-            node.trigger_activate()
+        if node.config.autostart and not _started(node):
+            return EXIT_FAILURE
         executor.spin_until_future_complete(node.failed)
         return EXIT_FAILURE if node.failed.done() else EXIT_OK
     except HandPoseError as error:
@@ -38,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _started(node: EstimatorNode) -> bool:
+    """Configure and activate a node; return whether it is active. Why not, it has logged."""
+    success = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == success and node.trigger_activate() == success
 
 
 if __name__ == "__main__":
