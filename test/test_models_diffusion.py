@@ -64,6 +64,23 @@ def test_ddim_with_an_oracle_lands_on_the_only_possible_data(count, eta):
     torch.testing.assert_close(x, truth)
 
 
+def test_a_first_guess_that_is_known_stands_for_the_first_step():
+    schedule = NoiseSchedule("cosine", 50)
+    x = next(noises((4, *DATA)))
+    asked = []
+
+    def denoise(x, t):
+        asked.append(int(t[0]))
+        return 0.3 * x + t.float().reshape(-1, 1, 1) / 50
+
+    steps = ddim_timesteps(50, 3)
+    plain = sample_ddim(denoise, x, schedule, steps)
+    first = denoise(x, torch.full((4,), steps[0]))
+    asked.clear()
+    torch.testing.assert_close(sample_ddim(denoise, x, schedule, steps, first=first), plain)
+    assert asked == steps[1:]
+
+
 def test_ddpm_with_an_oracle_lands_on_the_only_possible_data():
     schedule, truth = NoiseSchedule("linear", 50), torch.randn(4, *DATA)
     x = sample_ddpm(lambda x, t: truth, torch.randn(4, *DATA), schedule, noise=noises((4, *DATA)))

@@ -108,6 +108,18 @@ def test_the_shipped_lifter_finds_sampled_hands_again():
     assert 0.001 < spread < 0.3
 
 
+def test_hypotheses_that_share_the_first_step_are_nearly_the_same():
+    found, _ = detections(6, seed=8)
+    shared, own = (
+        KeypointLift.from_name(sampling=SamplingConfig(share_first=share))(found, CAMERA)
+        for share in (True, False)
+    )
+    for one, other in zip(shared, own, strict=True):
+        apart = np.linalg.norm(one.hypotheses - other.hypotheses, axis=-1)
+        assert 0.0 < apart.mean() < 0.25 * one.std.mean()
+        assert one.std.mean() > 0.5 * other.std.mean()
+
+
 def test_an_unknown_model_is_refused():
     with pytest.raises(ConfigError, match=r"'stereo' is unknown; there are keypoints"):
         load_model("stereo")

@@ -38,10 +38,12 @@ class PointConv(nn.Conv1d):
         if torch.is_grad_enabled() or len(x) > _FEW:
             return super().forward(x)
         padded = functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
-        last = padded.shape[1] - 2
-        rows = torch.cat([padded[:, tap : last + tap : self.stride[0]] for tap in range(3)], -1)
+        last, step = int(x.shape[-1]), self.stride[0]
+        rows = torch.cat([padded.narrow(1, tap, last) for tap in range(3)], dim=-1)
+        rows = rows[:, ::step] if step > 1 else rows
         weight = self.weight.transpose(1, 2).flatten(1)
-        return functional.linear(rows, weight, self.bias).transpose(1, 2)
+        points = functional.linear(rows.flatten(0, 1), weight, self.bias)
+        return points.unflatten(0, (-1, -(-last // step))).transpose(1, 2)
 
 
 class ResidualBlock(nn.Module):
@@ -126,7 +128,8 @@ class UNet1D(nn.Module):
         hidden = self.middle(hidden, modulation)
         for grow, block in zip(self.grow, self.up, strict=True):
             skip = skips.pop()
-            hidden = grow(functional.interpolate(hidden, size=skip.shape[-1], mode="nearest"))
+            points = int(skip.shape[-1])
+            hidden = grow(functional.interpolate(hidden, size=points, mode="nearest"))
             hidden = block(torch.cat((hidden, skip), dim=1), modulation)
         features = functional.silu(self.norm(hidden)).permute(2, 0, 1)
         return (features @ self.readout.transpose(1, 2)).transpose(0, 1) + self.bias

@@ -103,6 +103,7 @@ def sample_ddim(
     *,
     eta: float = 0.0,
     noise: Iterable[Tensor] = (),
+    first: Tensor | None = None,
 ) -> Float[Tensor, "batch *data"]:
     """Turn noise into data along a descending list of steps.
 
@@ -113,6 +114,7 @@ def sample_ddim(
         timesteps: descending step indices, see `ddim_timesteps`.
         eta: 0 is deterministic, 1 has the variance of ancestral sampling.
         noise: one standard normal tensor like x for each step but the last, read when eta > 0.
+        first: the clean data as guessed at the first of several steps, where the caller knows it.
 
     Source: Song et al. 2021, equation 12.
     """
@@ -120,7 +122,10 @@ def sample_ddim(
         raise ConfigError("timesteps is empty; at least one step is needed")
     fresh = iter(noise)
     for now, after in pairwise(timesteps):
-        clean = denoise(x, torch.full(x.shape[:1], now, device=x.device))
+        known = first if now == timesteps[0] else None
+        clean = (
+            denoise(x, torch.full(x.shape[:1], now, device=x.device)) if known is None else known
+        )
         alpha_now, alpha_after = schedule.alpha_bar[now], schedule.alpha_bar[after]
         residual = (x - alpha_now.sqrt() * clean) / (1.0 - alpha_now).sqrt()
         ratio = (1.0 - alpha_after) / (1.0 - alpha_now) * (1.0 - alpha_now / alpha_after)

@@ -63,13 +63,24 @@ class LifterConfig:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How hypotheses are drawn from a trained lifter; may change from call to call."""
+    """How hypotheses are drawn from a trained lifter; may change from call to call.
+
+    Attributes:
+        method: one of `METHODS`.
+        sampler: one of `SAMPLERS`.
+        steps: of DDIM; DDPM takes all.
+        eta: of DDIM: 0 draws no noise on the way, 1 as much as DDPM.
+        hypotheses: how many.
+        share_first: let the hypotheses of a hand share the first of several DDIM steps of an
+            x0-prediction. At its noise next to nothing of the hand is left to tell them apart.
+    """
 
     method: str = "d_star"
     sampler: str = "ddim"
     steps: int = 2
     eta: float = 0.0
     hypotheses: int = 8
+    share_first: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -148,17 +159,21 @@ class Lifter(nn.Module):
         if noise is None:
             noise = _draw((count, POINTS, 3), condition, generator)
         x = noise.expand(batch, count, POINTS, 3).flatten(0, 1)
-        repeated = tuple(
-            part.repeat_interleave(count, dim=0) for part in self.denoiser.prepare(condition)
-        )
+        prepared = self.denoiser.prepare(condition)
+        repeated = tuple(part.repeat_interleave(count, dim=0) for part in prepared)
         denoise = self._denoise(lambda x, t: self.denoiser(x, t, repeated))
         fresh = _noises(x, generator)
         if sampling.sampler == "ddpm":
             clean = sample_ddpm(denoise, x, self.schedule, noise=fresh)
         else:
             timesteps = ddim_timesteps(self.schedule.steps, sampling.steps)
+            first = None
+            if sampling.share_first and len(timesteps) > 1 and self.config.prediction == "x0":
+                middle = torch.zeros_like(x[::count])
+                step = torch.full_like(middle[:, 0, 0], timesteps[0], dtype=torch.long)
+                first = self.denoiser(middle, step, prepared).repeat_interleave(count, dim=0)
             clean = sample_ddim(
-                denoise, x, self.schedule, timesteps, eta=sampling.eta, noise=fresh
+                denoise, x, self.schedule, timesteps, eta=sampling.eta, noise=fresh, first=first
             )
         return clean.unflatten(0, (-1, count)) / self.config.point_scale
 

@@ -22,7 +22,7 @@ MODELS = {
         "diffusion with kinematics (D*), lifted from 2D keypoints",
         condition="keypoints",
         weights="keypoints.safetensors",
-        sha256="de5b5ba6cb38822d7d56c4cf81a22ad679b50572bf3fceb41f9372d6731ed1f9",
+        sha256="58902f6ab15016fe349ee1eef0a4ed32ba3f2855d65d6addbea3444b33bb580c",
     ),
 }
 
