@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -17,7 +16,7 @@ _THREADS = 2
 """One for everything short, one for a calibration that somebody waits for."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the node. Returns 0 when it was stopped, 1 when it failed, 2 for bad parameters."""
     rclpy.init(args=arguments)
     node = None
