@@ -29,15 +29,8 @@ ARGUMENTS = {
 def generate_launch_description():
     """Return the node and, where it is wanted, RViz."""
     value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
-    beside = PythonExpression(
-        [
-            "'",
-            value["camera_info"],
-            "' or '",
-            value["image"],
-            "'.rsplit('/', 1)[0] + '/camera_info'",
-        ]
-    )
+    image, info = value["image"], value["camera_info"]
+    beside = PythonExpression(["'", info, "' or '", image, "'.rsplit('/', 1)[0] + '/camera_info'"])
     estimator = Node(
         package="hand_pose_ros",
         executable="estimator",

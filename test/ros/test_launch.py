@@ -1,0 +1,84 @@
+"""What is installed beside the node: the launch file, the parameters, what RViz shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hand_pose_ros.errors import UnavailableError
+from hand_pose_ros.ros.messages import rclpy_types
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = "hand_pose_estimator"
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict)
+        found |= flat(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return found
+
+
+def test_rviz_shows_the_topics_of_the_node():
+    config = yaml.safe_load((ROOT / "config" / "hand_pose.rviz").read_text())
+    displays = config["Visualization Manager"]["Displays"]
+    topics = {d["Class"].split("/")[1]: d["Topic"]["Value"] for d in displays if "Topic" in d}
+    assert topics == {"MarkerArray": f"/{NODE}/markers", "Image": f"/{NODE}/debug_image"}
+    assert {"Grid", "TF"} <= {display["Class"].split("/")[1] for display in displays}
+
+
+@pytest.mark.ros
+def test_the_parameters_that_ship_are_the_defaults_of_the_node():
+    from hand_pose_ros.ros.node.parameters import NodeConfig, changed
+
+    text = (ROOT / "config" / "estimator.yaml").read_text()
+    values = flat(yaml.safe_load(text)["/**"]["ros__parameters"])
+    known = flat(dataclasses.asdict(NodeConfig()))
+    assert set(values) <= set(known)
+    assert changed(NodeConfig(), values) == NodeConfig()
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("image", "info", "expected"),
+    [
+        ("/camera/image_raw", "", "/camera/camera_info"),
+        ("/a/b/image_rect", "", "/a/b/camera_info"),
+        ("/camera/image_raw", "/elsewhere/info", "/elsewhere/info"),
+    ],
+)
+def test_the_launch_file_remaps_the_camera(image, info, expected):
+    pytest.importorskip("lark", reason="ROS's launch needs lark, which is not installed here")
+    try:
+        rclpy_types()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    from launch import LaunchContext
+    from launch.utilities import perform_substitutions
+    from launch_ros.actions import Node
+
+    path = ROOT / "launch" / "estimator.launch.py"
+    spec = importlib.util.spec_from_file_location("estimator_launch", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = LaunchContext()
+    description = module.generate_launch_description()
+    context.launch_configurations.update(image=image, camera_info=info)
+    for action in description.entities:
+        if hasattr(action, "default_value") and action.name not in context.launch_configurations:
+            action.execute(context)
+    node = next(action for action in description.entities if isinstance(action, Node))
+    remapped = {
+        perform_substitutions(context, source): perform_substitutions(context, target)
+        for source, target in node._Node__remappings
+    }
+    assert remapped["image"] == image
+    assert remapped["image/compressed"] == f"{image}/compressed"
+    assert remapped["camera_info"] == expected
