@@ -21,6 +21,7 @@ from tqdm import tqdm
 from hand_pose_ros.data.synthetic.detected import DetectedHands, concatenate, save_detected, take
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.data.synthetic.portraits import Portrait, PortraitStudio
+from hand_pose_ros.data.synthetic.renderer import HandRenderer
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.models.keypoints import KeypointObservation
 from hand_pose_ros.runtime.detect import Detection, detection_of
@@ -41,7 +42,8 @@ def detected_hands(count: int, seed: list[int]) -> DetectedHands:
     hands = sample_hands(count, generator, NoiseConfig())
     found: list[tuple[Detection, Portrait]] = []
     graph = LandmarkGraph()
-    with PortraitStudio(SIZE, random) as studio:
+    with HandRenderer(SIZE, SIZE, supersampling=1) as renderer:
+        studio = PortraitStudio(renderer, random)
         for indices in torch.arange(count).split(BATCH):
             portraits = studio.take(take(hands, indices))
             found += [(detect(graph, portrait, random), portrait) for portrait in portraits]

@@ -148,12 +148,13 @@ def test_a_batch_mixes_both_kinds(tmp_path):
 def test_portraits_show_the_hand_where_the_keypoints_are():
     pytest.importorskip("moderngl")
     from hand_pose_ros.data.synthetic.portraits import PortraitStudio
+    from hand_pose_ros.data.synthetic.renderer import HandRenderer
     from hand_pose_ros.errors import UnavailableError
 
     hands = hands_of(3)
     try:
-        with PortraitStudio(128, np.random.default_rng(0)) as studio:
-            portraits = studio.take(hands)
+        with HandRenderer(128, 128, supersampling=1) as renderer:
+            portraits = PortraitStudio(renderer, np.random.default_rng(0)).take(hands)
     except UnavailableError as error:
         pytest.skip(str(error))
     for portrait, rays in zip(portraits, true_rays(hands), strict=True):

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hand_pose_ros.data.synthetic.keypoints import SampledHands
+from hand_pose_ros.data.synthetic.keypoints import SampledHands, radius_of
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.keypoints import KeypointObservation
@@ -123,15 +123,15 @@ def concatenate(first: SampledHands, second: SampledHands) -> SampledHands:
 
 def true_rays(hands: SampledHands) -> Float[Tensor, "batch 21 2"]:
     """Return where the joints are seen."""
-    placed = _placed(hands)
+    placed = hands.placed
     return placed[..., :2] / placed[..., 2:]
 
 
 def keypoint_error(hands: SampledHands) -> Float[Tensor, "batch"]:
     """Return the mean error of the observed rays over the RMS radius of the hand in view."""
     true = true_rays(hands)
-    radius = (true - true.mean(dim=1, keepdim=True)).square().sum(-1).mean(-1).sqrt()
-    return (hands.observation.rays - true).norm(dim=-1).mean(dim=-1) / radius
+    error = (hands.observation.rays - true).norm(dim=-1).mean(dim=-1)
+    return error / radius_of(true).flatten()
 
 
 def definition(hands: SampledHands) -> Float[Tensor, "21 3"]:
@@ -164,7 +164,7 @@ def project_definition(
 
 def _ray_jacobian(hands: SampledHands) -> Float[Tensor, "batch 21 2 3"]:
     """Return how a ray changes with a shift in the bone's frame, both in `_scale`s."""
-    placed, frames = _placed(hands), forward_kinematics(hands.hand).rotations
+    placed, frames = hands.placed, forward_kinematics(hands.hand).rotations
     depth = placed[..., 2:]
     sideways = frames[..., :2, :] - (placed[..., :2] / depth).unsqueeze(-1) * frames[..., 2:, :]
     return sideways * (hands.anchor.unsqueeze(-1) / depth / _scale(hands)).unsqueeze(-1)
@@ -172,11 +172,7 @@ def _ray_jacobian(hands: SampledHands) -> Float[Tensor, "batch 21 2 3"]:
 
 def _scale(hands: SampledHands) -> Float[Tensor, "batch 1 1"]:
     """Return how long the anchor bone is seen, were it across the view."""
-    return (hands.anchor / _placed(hands)[..., 2].mean(dim=-1, keepdim=True)).unsqueeze(-1)
-
-
-def _placed(hands: SampledHands) -> Float[Tensor, "batch 21 3"]:
-    return hands.joints * hands.anchor.unsqueeze(-1) + hands.wrist.unsqueeze(-2)
+    return (hands.anchor / hands.placed[..., 2].mean(dim=-1, keepdim=True)).unsqueeze(-1)
 
 
 def _shaken(values: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -85,6 +85,11 @@ class SampledHands:
     wrist: Tensor
     anchor: Tensor
 
+    @property
+    def placed(self) -> Float[Tensor, "batch 21 3"]:
+        """The true joints in the camera frame [m]."""
+        return self.joints * self.anchor.unsqueeze(-1) + self.wrist.unsqueeze(-2)
+
 
 def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> SampledHands:
     """Draw hands with realistic poses, proportions and views, seen in true perspective.
@@ -148,7 +153,7 @@ def _observe(
     count = len(points)
     level = 0.3 + 1.1 * torch.rand(count, 1, 1, generator=generator)
     rays = points[..., :2] / points[..., 2:]
-    size = _radius(rays)
+    size = radius_of(rays)
     error = _keypoint_error(count, 2, noise.white, noise.finger, generator) * level
     error[:, 0] += noise.wrist * torch.randn(count, 2, generator=generator) * level[:, 0]
     wrong = torch.rand(count, 5, 1, generator=generator) < noise.outlier
@@ -203,7 +208,8 @@ def _keypoint_error(
     return own + common[:, _FINGER_OF] * _REACH.unsqueeze(-1)
 
 
-def _radius(rays: Tensor) -> Tensor:
+def radius_of(rays: Float[Tensor, "batch 21 2"]) -> Float[Tensor, "batch 1 1"]:
+    """Return the root-mean-square radius of each hand in view."""
     centred = rays - rays.mean(dim=-2, keepdim=True)
     return centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import TracebackType
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,7 +13,6 @@ from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.data.synthetic.looks import Light, Scene, SkinLook
 from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.hand.kinematics import HandParameters
 from hand_pose_ros.hand.mesh import load_hand_mesh
 
 _ROOMS = 40
@@ -42,49 +40,25 @@ class Portrait:
 
 
 class PortraitStudio:
-    """Draws sampled hands; use it in a `with` statement.
+    """Draws sampled hands.
 
     Args:
-        size: side of the square pictures [px].
+        renderer: of square pictures; closing it is the caller's business.
         random: source of what a picture looks like.
-
-    Raises:
-        UnavailableError: there is no renderer; the message names what to install.
     """
 
-    def __init__(self, size: int, random: np.random.Generator) -> None:
-        self._size, self._random = size, random
-        self._renderer = HandRenderer(size, size, supersampling=1)
-        self._rooms = [room(size, size, seed) for seed in range(_ROOMS)]
+    def __init__(self, renderer: HandRenderer, random: np.random.Generator) -> None:
+        self._size, self._random = renderer.width, random
+        self._renderer = renderer
+        self._rooms = [room(self._size, self._size, seed) for seed in range(_ROOMS)]
 
     def take(self, hands: SampledHands) -> list[Portrait]:
         """Return a picture of each hand."""
-        anchor = hands.anchor
-        metric = HandParameters(
-            hands.hand.root_rotation,
-            hands.hand.articulation,
-            hands.hand.bone_lengths * anchor,
-            hands.hand.offsets,
-        )
+        metric = replace(hands.hand, bone_lengths=hands.hand.bone_lengths * hands.anchor)
         surfaces = (load_hand_mesh().pose(metric) + hands.wrist.unsqueeze(1)).numpy()
-        joints = (hands.joints * anchor.unsqueeze(-1) + hands.wrist.unsqueeze(1)).numpy()
+        joints = hands.placed.numpy()
         forearms = -hands.hand.root_rotation[..., 0].numpy()
         return [self._portrait(*parts) for parts in zip(surfaces, joints, forearms, strict=True)]
-
-    def close(self) -> None:
-        """Give the renderer's context back."""
-        self._renderer.close()
-
-    def __enter__(self) -> PortraitStudio:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _portrait(
         self,

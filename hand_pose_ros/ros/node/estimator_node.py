@@ -10,6 +10,7 @@ import functools
 import time
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -17,7 +18,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
-from hand_pose_ros.errors import HandPoseError, InputError, ShapeError
+from hand_pose_ros.errors import ConfigError, HandPoseError, InputError, ShapeError
 from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.images import decode_depth, decode_image
 from hand_pose_ros.ros.messages import rclpy_types
@@ -234,10 +235,11 @@ class EstimatorNode(LifecycleNode):
         )
 
     def _on_set_parameters(self, changes: list[Parameter]) -> Any:
-        result = parameters.check(self._config, changes)
-        if result.successful:
+        try:
             self._config = parameters.changed(self._config, {p.name: p.value for p in changes})
-        return result
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:
         self._must_reset = True

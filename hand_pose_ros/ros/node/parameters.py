@@ -15,10 +15,8 @@ from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
-    SetParametersResult,
 )
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand.camera import ASSUMED_FIELD_OF_VIEW_DEG
@@ -120,16 +118,6 @@ def changed(config: NodeConfig, values: Mapping[str, Any]) -> NodeConfig:
     result = _changed(config, values, "")
     assert isinstance(result, NodeConfig)
     return result
-
-
-def check(config: NodeConfig, parameters: Iterable[Parameter]) -> SetParametersResult:
-    """Return whether parameters can be set, and why not."""
-    names = {name for name, _, _ in _options(config)}
-    try:
-        changed(config, {p.name: p.value for p in parameters if p.name in names})
-    except ConfigError as error:
-        return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)
 
 
 def _options(block: Any, prefix: str = "") -> Iterable[tuple[str, dataclasses.Field[Any], Any]]:
