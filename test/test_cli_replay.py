@@ -238,17 +238,13 @@ def test_a_folder_of_broken_images_is_an_error(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def frame_with(*hands, stamp=START_NS):
-    return FrameEstimate(stamp, "optical", CAMERA, tuple(hands))
-
-
 def test_the_score_pairs_hands_by_place_and_counts_the_rest():
     right, left = truth_of(RIGHT, LEFT)
     score = TruthScore({START_NS: (right, left)})
     shifted = replace(left, keypoints=left.keypoints + (0.01, 0.0, 0.0))
     far = replace(right, keypoints_px=right.keypoints_px + 4000.0)
-    score.add(frame_with(shifted, far))
-    score.add(frame_with(right, stamp=START_NS + 1))
+    score.add(START_NS, (shifted, far))
+    score.add(START_NS + 1, (right,))
     counted = score.as_dict()
     assert (counted["true_hands"], counted["found"], counted["hands_without_truth"]) == (2, 1, 1)
     assert counted["errors_mm"]["absolute"] == pytest.approx(10.0)
@@ -258,8 +254,8 @@ def test_the_score_pairs_hands_by_place_and_counts_the_rest():
 def test_a_wrong_side_is_counted_and_no_hand_scores_nothing():
     (right,) = truth_of(RIGHT)
     score = TruthScore({START_NS: (right,)})
-    score.add(frame_with(replace(right, side="left")))
-    score.add(frame_with())
+    score.add(START_NS, (replace(right, side="left"),))
+    score.add(START_NS, ())
     counted = score.as_dict()
     assert (counted["true_hands"], counted["found"], counted["wrong_side"]) == (2, 1, 1)
     assert TruthScore({}).as_dict() is None

@@ -1,4 +1,4 @@
-"""`hand-pose evaluate`: errors on a dataset with known hands, ours beside a peer's."""
+"""`hand-pose evaluate`: errors on a dataset with known hands, or of the hands in a bag."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ if TYPE_CHECKING:
     from hand_pose_ros.data.folder import FolderSample
     from hand_pose_ros.evaluation.report import Points, Score
 
-FORMATS = ("folder",)
+FORMATS = ("folder", "bag")
 PEERS = ("mediapipe",)
+SCORES = "scores.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what an evaluation can be told."""
-    parser.add_argument("dataset", type=Path, help="where the dataset lies")
-    parser.add_argument("--format", choices=FORMATS, default="folder", help="how it is stored")
+    parser.add_argument("dataset", type=Path, help="where it lies; a bag of hands is scored as is")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="default: bag for a rosbag2, else folder",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="BAG",
+        help="of a bag: where the true hands are, or those of another estimator",
+    )
+    parser.add_argument(
+        "--topic", help="of a bag: its HandPoseArray; needed where there are several"
+    )
     parser.add_argument("--peer", choices=PEERS, help="score this estimator on the same images")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write scores and predictions here"
@@ -29,7 +43,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict every image without looking at its truth, then score; print the table."""
+    """Score a folder of images or a bag of hands; print the result."""
+    from hand_pose_ros.errors import InputError
+    from hand_pose_ros.ros.source.opening import is_bag
+
+    _check_out(args.out)
+    chosen = args.format
+    if chosen is None:
+        chosen = "bag" if args.dataset.exists() and is_bag(args.dataset) else "folder"
+    for name, used_by in (("peer", "folder"), ("truth", "bag"), ("topic", "bag")):
+        if getattr(args, name) is not None and chosen != used_by:
+            raise InputError(
+                f"--{name} needs --format {used_by}; {args.dataset} is read as a {chosen}"
+            )
+    return _run_bag(args) if chosen == "bag" else _run_folder(args)
+
+
+def _run_bag(args: argparse.Namespace) -> int:
+    """Score what an estimator has recorded."""
+    from dataclasses import asdict
+
+    from hand_pose_ros.cli.replay import print_truth
+    from hand_pose_ros.ros.score import score_bag
+    from hand_pose_ros.runtime.results import write_json
+
+    scored = score_bag(args.dataset, args.truth, args.topic)
+    print(f"{scored.topic}: {scored.frames} images, {scored.frames_with_hand} with a hand")
+    print(
+        f"age when recorded: p50 {scored.age_ms['p50']:.1f} ms, p95 {scored.age_ms['p95']:.1f} ms"
+    )
+    if scored.images is not None:
+        print(f"answered: {scored.answered} of the {scored.images} images that have a truth")
+    if scored.truth is not None:
+        print_truth(scored.truth)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_json(args.out / SCORES, asdict(scored))
+        print(f"written to {args.out}")
+    return 0
+
+
+def _run_folder(args: argparse.Namespace) -> int:
+    """Predict every image without looking at its truth, then score."""
     from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
     from hand_pose_ros.data.folder import read_folder
     from hand_pose_ros.evaluation.report import markdown_table, score
@@ -39,7 +94,6 @@ def run(args: argparse.Namespace) -> int:
 
     samples = read_folder(args.dataset, require=("keypoints",))
     true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
-    _check_out(args.out)
     use_threads()
     lift = RefinedLift(KeypointLift.from_name(args.model, engine=args.engine))
     found = predict_folder(
@@ -85,5 +139,5 @@ def _write(out: Path, scores: dict[str, Score], predictions: dict) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     rows = {name: row.as_dict() for name, row in scores.items()}
-    write_json(out / "scores.json", {"scores": rows, "protocols": PROTOCOLS})
+    write_json(out / SCORES, {"scores": rows, "protocols": PROTOCOLS})
     write_json(out / "predictions.json", predictions)

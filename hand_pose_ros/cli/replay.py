@@ -91,7 +91,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     if summary["camera_assumed"]:
         print("camera: ASSUMED from a field of view, no calibration; distances are rough")
     if "truth" in summary:
-        _print_truth(summary["truth"])
+        print_truth(summary["truth"])
 
 
 def _variation(hand: dict[str, Any]) -> str:
@@ -105,11 +105,12 @@ def _accelerated(value: float | None) -> str:
     return "unknown" if value is None else f"{value / 1e3:.2f} m/s^2"
 
 
-def _print_truth(truth: dict[str, Any]) -> None:
+def print_truth(truth: dict[str, Any]) -> None:
+    """Print what `ros.truth.TruthScore` counted for people."""
     from hand_pose_ros.ros.truth import PROTOCOLS
 
     print(
-        f"against the truth in the recording: {truth['found']} of {truth['true_hands']} hands "
+        f"against the truth: {truth['found']} of {truth['true_hands']} hands "
         f"found, {truth['wrong_side']} of them with the wrong side"
     )
     for name, error in truth["errors_mm"].items():

@@ -196,7 +196,7 @@ class _Run:
             drawn = self._overlay.draw(frame.image_rgb, estimate, surfaces)
             video.write(drawn, frame.stamp_ns)
         self._summary.add(estimate, detector.last)
-        self._truth.add(estimate)
+        self._truth.add(estimate.stamp_ns, estimate.hands)
         self._camera = camera_as_dict(frame.camera)
         self._frames.append(frame_as_dict(estimate))
 

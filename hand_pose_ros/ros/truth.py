@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from hand_pose_ros.evaluation.metrics import (
     pa_mpjpe,
 )
 from hand_pose_ros.ros import conversions
-from hand_pose_ros.ros.bag import BagReader
+from hand_pose_ros.ros.bag import BagMessage, BagReader
 from hand_pose_ros.ros.messages import MESSAGES
 from hand_pose_ros.ros.source.opening import is_bag
-from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate
+from hand_pose_ros.runtime.estimate import HandEstimate
 
 TRUTH_TOPIC = "/truth/hand_poses"
 """Where a recording says how the hands truly were: a HandPoseArray with each image's stamp."""
@@ -51,14 +52,24 @@ def read_truth(path: str | Path) -> TruthByStamp:
         topic = reader.topics.get(TRUTH_TOPIC)
         if topic is None or topic.msgtype != MESSAGES["HandPoseArray"]:
             return {}
-        truth = {}
-        for raw in reader.messages([TRUTH_TOPIC]):
-            message = reader.deserialize(raw)
-            try:
-                truth[conversions.stamp_ns(message)] = conversions.hands_from_message(message)
-            except InputError as error:
-                raise InputError(f"{path}, {TRUTH_TOPIC}: {error}") from error
-    return truth
+        return {stamp_ns: hands for _, stamp_ns, hands in hands_in(reader, TRUTH_TOPIC)}
+
+
+def hands_in(
+    reader: BagReader, topic: str
+) -> Iterator[tuple[BagMessage, int, tuple[HandEstimate, ...]]]:
+    """Yield each HandPoseArray of a topic as it lies in the bag, its stamp [ns] and its hands.
+
+    Raises:
+        InputError: the bag cannot be read, or a hand is none.
+    """
+    for raw in reader.messages([topic]):
+        message = reader.deserialize(raw)
+        try:
+            hands = conversions.hands_from_message(message)
+        except InputError as error:
+            raise InputError(f"{reader.path}, {topic}: {error}") from error
+        yield raw, conversions.stamp_ns(message), hands
 
 
 class TruthScore:
@@ -69,15 +80,15 @@ class TruthScore:
         self._errors: dict[str, list[float]] = {name: [] for name in PROTOCOLS}
         self._true = self._found = self._wrong_side = self._extra = 0
 
-    def add(self, frame: FrameEstimate) -> None:
-        """Score one frame; an image that nothing is known of is passed over."""
-        if frame.stamp_ns not in self._truth:
+    def add(self, stamp_ns: int, hands: tuple[HandEstimate, ...]) -> None:
+        """Score the hands of one image; an image that nothing is known of is passed over."""
+        if stamp_ns not in self._truth:
             return
-        true = self._truth[frame.stamp_ns]
-        pairs = _matched(true, frame.hands)
+        true = self._truth[stamp_ns]
+        pairs = _matched(true, hands)
         self._true += len(true)
         self._found += len(pairs)
-        self._extra += len(frame.hands) - len(pairs)
+        self._extra += len(hands) - len(pairs)
         for hand, estimate in pairs:
             self._wrong_side += hand.side != estimate.side
             for name, (metric, _) in PROTOCOLS.items():
