@@ -20,6 +20,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     ".yaml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
     ".yml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
     ".xml": ElementTree.fromstring,
+    ".urdf": ElementTree.fromstring,
     ".rviz": yaml.safe_load,
     ".json": json.loads,
 }

@@ -136,6 +136,27 @@ def test_of_two_hands_of_a_side_the_better_one_gives_the_joint_states() -> None:
     np.testing.assert_array_equal(state.position, hands[1].angles)
 
 
+def test_the_base_of_the_urdf_stands_in_the_wrist_of_the_same_hand() -> None:
+    hands = [make_hand(seed, score=score) for seed, score in ((0, 0.5), (1, 0.9))]
+    frame = make_frame(*hands)
+    (base,) = conversions.urdf_bases(frame, TYPES, prefix="left_camera/")
+    assert base.header.frame_id == frame.frame_id
+    assert base.child_frame_id == "left_camera/right_hand_base"
+    place, turn = base.transform.translation, base.transform.rotation
+    assert [place.x, place.y, place.z] == hands[1].T_cam_wrist[:3, 3].tolist()
+    assert (turn.x, turn.y, turn.z, turn.w) == (0.0, 0.0, 0.0, 1.0)
+    assert conversions.urdf_bases(make_frame(), TYPES) == []
+
+
+def test_a_prefix_goes_before_the_frames_of_the_hands_alone() -> None:
+    frame = make_frame(make_hand())
+    message = conversions.tf_message(frame, TYPES, fingers=True, prefix="left_camera/")
+    names = {transform.child_frame_id for transform in message.transforms}
+    assert all(name.startswith("left_camera/hand_right_0") for name in names)
+    parents = {transform.header.frame_id for transform in message.transforms} - names
+    assert parents == {frame.frame_id}
+
+
 @pytest.mark.parametrize(("field", "value"), [("side", 0), ("side", 3), ("scale_source", 9)])
 def test_codes_that_do_not_exist_are_refused(field: str, value: int) -> None:
     message = conversions.hand_pose_array(make_frame(make_hand(7)), TYPES)

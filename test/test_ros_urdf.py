@@ -1,6 +1,7 @@
 """The URDF moves as our forward kinematics does, for both sides."""
 
 import math
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -79,6 +80,12 @@ def test_it_is_one_tree_with_every_joint_of_the_joint_states(side):
     for dof, bounds in zip(skeleton.ARTICULATION, skeleton.ARTICULATION_LIMITS, strict=True):
         np.testing.assert_allclose(limits[f"{side}_{dof}"], bounds, atol=1e-5)
     assert len(list(root.iter("cylinder"))) == len(skeleton.BONES)
+
+
+@pytest.mark.parametrize("side", skeleton.SIDES)
+def test_the_files_that_ship_are_of_this_skeleton(side):
+    path = Path(__file__).parent.parent / "urdf" / f"{side}_hand.urdf"
+    assert path.read_text(encoding="utf-8") == f"{hand_urdf(side)}\n"
 
 
 def test_a_hand_that_cannot_be_is_refused():

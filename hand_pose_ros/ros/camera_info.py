@@ -14,6 +14,11 @@ from hand_pose_ros.ros.messages import MessageTypes
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 
+def names_rectified(image_topic: str) -> bool:
+    """Return whether the name of an image topic says that its images are rectified."""
+    return "rect" in image_topic.removesuffix("/compressed").rsplit("/", 1)[-1]
+
+
 def camera_from_info(
     info: Any, width: int, height: int, *, rectified: bool = False
 ) -> Camera | None:

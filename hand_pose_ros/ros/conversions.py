@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.ros.messages import MessageTypes
+from hand_pose_ros.ros.urdf import base_link
 from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate, ScaleSource
 
 SIDE_CODES = {"left": 1, "right": 2}
@@ -67,17 +68,20 @@ def hand_pose(hand: HandEstimate, types: MessageTypes) -> Any:
     )
 
 
-def tf_message(frame: FrameEstimate, types: MessageTypes, *, fingers: bool = False) -> Any:
+def tf_message(
+    frame: FrameEstimate, types: MessageTypes, *, fingers: bool = False, prefix: str = ""
+) -> Any:
     """Return the tf2_msgs/TFMessage of one image: camera to wrist of each hand.
 
     With `fingers` also the 20 bone frames below it, `hand_<side>_<id>_<finger>_<joint>`, each
-    relative to the one that it hangs on. A hand with a pose that is not finite is left out.
+    relative to the one that it hangs on. `prefix` goes before the names of the hands' frames. A
+    hand with a pose that is not finite is left out.
     """
     transforms = []
     for hand in frame.hands:
         if not (np.isfinite(hand.T_cam_wrist).all() and np.isfinite(hand.rotations).all()):
             continue
-        names = [hand_name(hand)]
+        names = [prefix + hand_name(hand)]
         parents, rotations, translations = [frame.frame_id], [hand.T_cam_wrist[:3, :3]], []
         translations.append(hand.T_cam_wrist[:3, 3])
         if fingers:
@@ -107,18 +111,33 @@ def joint_states(frame: FrameEstimate, types: MessageTypes) -> dict[str, Any]:
 
     Names follow `skeleton.joint_names`; positions are the 26 angles [rad].
     """
-    best: dict[str, HandEstimate] = {}
-    for hand in frame.hands:
-        if hand.side not in best or hand.score > best[hand.side].score:
-            best[hand.side] = hand
     return {
         side: types.JointState(
             header=header(types, frame.stamp_ns, frame.frame_id),
             name=list(skeleton.joint_names(side)),
             position=types.sequence(np.asarray(hand.angles, np.float64)),
         )
-        for side, hand in best.items()
+        for side, hand in _best(frame).items()
     }
+
+
+def urdf_bases(frame: FrameEstimate, types: MessageTypes, *, prefix: str = "") -> list[Any]:
+    """Return the TransformStamped from the camera to the base link of the URDF of each side.
+
+    With the joint states, of the same hands, they put the hands of `ros.urdf` into the camera's
+    frame. `prefix` goes before the names of the links.
+    """
+    hands = {s: hand for s, hand in _best(frame).items() if np.isfinite(hand.T_cam_wrist).all()}
+    if not hands:
+        return []
+    return _transforms(
+        frame,
+        [prefix + base_link(side) for side in hands],
+        [frame.frame_id] * len(hands),
+        [np.eye(3)] * len(hands),  # the turn of the wrist is three of the joints
+        [hand.T_cam_wrist[:3, 3] for hand in hands.values()],
+        types,
+    )
 
 
 def hands_from_message(message: Any) -> tuple[HandEstimate, ...]:
@@ -133,6 +152,15 @@ def hands_from_message(message: Any) -> tuple[HandEstimate, ...]:
 def points_array(points: Iterable[Any]) -> npt.NDArray[np.float64]:
     """Return the (N, 3) array of a list of geometry_msgs/Point."""
     return np.array([(point.x, point.y, point.z) for point in points], np.float64).reshape(-1, 3)
+
+
+def _best(frame: FrameEstimate) -> dict[str, HandEstimate]:
+    """Return the best scored hand of each side that was seen."""
+    best: dict[str, HandEstimate] = {}
+    for hand in frame.hands:
+        if hand.side not in best or hand.score > best[hand.side].score:
+            best[hand.side] = hand
+    return best
 
 
 def _hand_from_message(message: Any) -> HandEstimate:

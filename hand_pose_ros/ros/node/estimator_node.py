@@ -20,6 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from hand_pose_ros.errors import ConfigError, HandPoseError, InputError, ShapeError
 from hand_pose_ros.ros import conversions
+from hand_pose_ros.ros.camera_info import names_rectified
 from hand_pose_ros.ros.images import decode_depth, decode_image
 from hand_pose_ros.ros.messages import rclpy_types
 from hand_pose_ros.ros.node import parameters
@@ -34,7 +35,7 @@ from hand_pose_ros.ros.node.inputs import (
 )
 from hand_pose_ros.ros.node.mailbox import Worker
 from hand_pose_ros.ros.node.outputs import HandPublisher
-from hand_pose_ros.ros.node.parameters import COMPRESSED, NodeConfig
+from hand_pose_ros.ros.node.parameters import AUTO, COMPRESSED, NO, YES, NodeConfig
 from hand_pose_ros.ros.node.statistics import FrameStatistics
 from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID
 from hand_pose_ros.runtime.boxes import BoxDetector
@@ -183,6 +184,8 @@ class EstimatorNode(LifecycleNode):
         self._kind = f"sensor_msgs/msg/{kind.__name__}"
         images = subscribe(kind, topic, self._on_image)
         self._topic = images.topic_name
+        known = {YES: True, NO: False, AUTO: names_rectified(self._topic)}
+        self._rectified = known[settings.rectified]
         self._inputs = [images, subscribe(CameraInfo, "camera_info", self._on_camera_info)]
         if settings.use_depth:
             self._inputs.append(subscribe(Image, "depth", self._depths.add))
@@ -299,7 +302,7 @@ class EstimatorNode(LifecycleNode):
         camera = self._camera(
             width,
             height,
-            rectified=config.input.rectified,
+            rectified=self._rectified,
             horizontal_fov_deg=config.input.horizontal_fov_deg,
         )
         depth = self._companions(stamp_ns, config)

@@ -70,10 +70,14 @@ class HandPublisher:
             for hand in frame.hands
             if config.tf_of_unknown_scale or hand.scale_source is not ScaleSource.UNKNOWN
         )
-        placed_frame = replace(frame, hands=placed)
-        message = conversions.tf_message(placed_frame, self._types, fingers=config.tf_fingers)
-        if message.transforms:
-            self._tf.sendTransform(message.transforms)
+        placed_frame, prefix = replace(frame, hands=placed), config.tf_prefix.lstrip("/")
+        transforms = conversions.tf_message(
+            placed_frame, self._types, fingers=config.tf_fingers, prefix=prefix
+        ).transforms
+        if config.tf_urdf:
+            transforms += conversions.urdf_bases(placed_frame, self._types, prefix=prefix)
+        if transforms:
+            self._tf.sendTransform(transforms)
 
     def _drawn(self, frame: FrameEstimate, image_rgb: npt.NDArray[np.uint8]) -> Any:
         drawn = self._overlay.draw(image_rgb, frame)

@@ -24,6 +24,7 @@ from hand_pose_ros.runtime.config import CheckedBlock, EstimatorConfig, choice, 
 
 RAW, COMPRESSED = "raw", "compressed"
 BEST_EFFORT, RELIABLE = "best_effort", "reliable"
+AUTO, YES, NO = "auto", "yes", "no"
 Block = TypeVar("Block")
 
 
@@ -51,8 +52,11 @@ class InputConfig(CheckedBlock):
         1,
         read_only=True,
     )
-    rectified: bool = option(
-        False, "'image' is rectified: its intrinsics are P of the CameraInfo", 0, 1, read_only=True
+    rectified: str = choice(
+        AUTO,
+        "whether the images are rectified, with intrinsics P of the CameraInfo and no distortion; "
+        "auto: where the name of their topic has 'rect' in it",
+        (AUTO, YES, NO),
     )
     companion_slop_s: float = option(
         0.02, "most that stamps of depth or boxes may differ from the image's [s]", 0.0, 1.0
@@ -74,6 +78,14 @@ class OutputConfig(CheckedBlock):
 
     tf: bool = option(True, "publish the TF frame of each wrist", 0, 1)
     tf_fingers: bool = option(False, "publish the TF frames of the finger bones, too", 0, 1)
+    tf_urdf: bool = option(
+        False, "publish the TF frames of the base links of the URDF hands, too", 0, 1
+    )
+    tf_prefix: str = choice(
+        "",
+        "goes before the names of the hands' TF frames, which several cameras must not share; "
+        "the launch file makes it of the namespace",
+    )
     tf_of_unknown_scale: bool = option(
         False, "publish TF of hands whose distance nobody knows (scale_source UNKNOWN)", 0, 1
     )

@@ -11,7 +11,7 @@ from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.bag import BagMessage, BagReader
-from hand_pose_ros.ros.camera_info import camera_from_info
+from hand_pose_ros.ros.camera_info import camera_from_info, names_rectified
 from hand_pose_ros.ros.images import decode_image
 from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID, AssumedCamera, Frame
 from hand_pose_ros.ros.source.topics import choose_camera_info_topic, choose_image_topic
@@ -120,7 +120,7 @@ class _Calibration:
 
     def __init__(self, reader: BagReader, image_topic: str) -> None:
         self._reader = reader
-        self._rectified = "rect" in image_topic.removesuffix("/compressed").rsplit("/", 1)[-1]
+        self._rectified = names_rectified(image_topic)
         self._info: Any = None
         self._facts = b""
         self._size: tuple[int, int] | None = None

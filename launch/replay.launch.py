@@ -1,0 +1,106 @@
+"""The estimator on a recording: `ros2 launch hand_pose_ros replay.launch.py bag:=my_bag`.
+
+Plays the images of a bag into the node, records the hands that come out into another bag, and
+prints how many images were answered, how late, and the errors where the bag has true hands on
+`/truth/hand_poses`.
+"""
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.substitutions import FindPackageShare
+
+NODE = "hand_pose_estimator"
+RECORDED = f"^/{NODE}/(hand_poses|markers|.*/joint_states)$|^/tf$"
+SETTINGS = PathJoinSubstitution([FindPackageShare("hand_pose_ros"), "config", "estimator.yaml"])
+SETTLE_S = 2.0
+"""Time for publishers and subscriptions to find one another, and for the last hands to come."""
+
+ARGUMENTS = {
+    "bag": (None, "the recording: a rosbag2"),
+    "out": ("hand_pose_replay", "the bag to record; must not exist"),
+    "image": ("", "which image topic of the bag; needed where there are several"),
+    "camera_info": ("", "its calibration; default: the one that goes with the images"),
+    "rate": ("1.0", "speed of playing; below 1 where the estimator cannot keep up"),
+    "truth": ("", "a bag with true hands; default: the recording itself, where it has some"),
+    "params_file": (SETTINGS, "parameters"),
+    "log_level": ("info", "debug, info, warn, error or fatal"),
+}
+
+
+def generate_launch_description():
+    """Return the arguments, and what is made of them."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text)
+        for name, (default, text) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=replay)])
+
+
+def replay(context):
+    """Return estimator, recorder, player and score, each started when the one before is ready."""
+    from hand_pose_ros.ros.bag import BagReader
+    from hand_pose_ros.ros.images import COMPRESSED
+    from hand_pose_ros.ros.source.topics import choose_camera_info_topic, choose_image_topic
+    from hand_pose_ros.ros.truth import TRUTH_TOPIC
+
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    bag, out = value["bag"], value["out"]
+    if Path(out).exists():
+        raise FileExistsError(f"{out} exists; name another bag to record with out:=")
+    with BagReader(bag) as reader:
+        image = choose_image_topic(reader, value["image"] or None)
+        info = choose_camera_info_topic(reader, image, value["camera_info"] or None)
+        is_compressed = reader.topics[image].msgtype == COMPRESSED
+        truth = value["truth"] or (bag if TRUTH_TOPIC in reader.topics else "")
+    settings = {"use_sim_time": True, "input.reliability": "best_effort"}
+    settings["input.image_transport"] = "compressed" if is_compressed else "raw"
+    estimator = LifecycleNode(
+        package="hand_pose_ros",
+        executable="estimator",
+        name=NODE,
+        namespace="",
+        parameters=[value["params_file"], settings],
+        remappings=[
+            ("image/compressed" if is_compressed else "image", image),
+            ("camera_info", info or "camera_info"),
+        ],
+        arguments=["--ros-args", "--log-level", value["log_level"]],
+        output="screen",
+    )
+    record = ["ros2", "bag", "record", "--use-sim-time", "-o", out, "-e", RECORDED]
+    recorder = ExecuteProcess(cmd=record, output="screen")
+    play = ["ros2", "bag", "play", bag, "--rate", value["rate"], "--clock", "200"]
+    play += ["--delay", str(SETTLE_S), "--disable-keyboard-controls"]
+    play += ["--topics", image, *([info] if info else [])]
+    player = ExecuteProcess(cmd=play, output="screen")
+    command = ["ros2", "run", "hand_pose_ros", "evaluate", out, "--topic", f"/{NODE}/hand_poses"]
+    score = ExecuteProcess(cmd=[*command, *(["--truth", truth] if truth else [])], output="screen")
+    enough = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(recorder)))
+    steps = (
+        OnStateTransition(
+            target_lifecycle_node=estimator, goal_state="active", entities=[recorder, player]
+        ),
+        OnProcessExit(
+            target_action=player, on_exit=[TimerAction(period=SETTLE_S, actions=[enough])]
+        ),
+        OnProcessExit(target_action=recorder, on_exit=[score]),
+        OnProcessExit(target_action=score, on_exit=[Shutdown(reason="done")]),
+        OnProcessExit(target_action=estimator, on_exit=[Shutdown(reason="the estimator ended")]),
+    )
+    return [*map(RegisterEventHandler, steps), estimator]
