@@ -71,17 +71,32 @@ class Bench:
         self.user.create_subscription(kind, topic, kept.append, 50)
         return kept
 
-    def publisher(self, topic: str, kind: Any) -> Any:
+    def log(self) -> list[Any]:
+        """Collect what is logged from now on."""
+        from rcl_interfaces.msg import Log
+
+        kept = self.listen("/rosout", Log)
+        self.until(lambda: self.user.count_publishers("/rosout") >= 2)
+        return kept
+
+    def publisher(self, topic: str, kind: Any, patience_s: float = PATIENCE_S) -> Any:
         made = self.user.create_publisher(kind, topic, 10)
-        self.until(lambda: made.get_subscription_count() > 0)
+        self.until(lambda: made.get_subscription_count() > 0, patience_s)
         return made
 
-    def image(self, index: int, frame_id: str = FRAME_ID, width: int = 640, height: int = 480):
+    def image(
+        self,
+        index: int,
+        frame_id: str = FRAME_ID,
+        width: int = 640,
+        height: int = 480,
+        encoding: str = "rgb8",
+    ) -> Any:
         return self.types.Image(
             header=conversions.header(self.types, START_NS + index * 33_333_333, frame_id),
             width=width,
             height=height,
-            encoding="rgb8",
+            encoding=encoding,
             step=3 * width,
             data=self.types.sequence(np.zeros(3 * width * height, np.uint8)),
         )

@@ -24,7 +24,7 @@ def test_every_image_gives_its_hands_with_its_stamp_and_frame(bench, types):
     images = bench.publisher("image", types.Image)
     infos = bench.publisher("camera_info", types.CameraInfo)
     infos.publish(bench.info())
-    bench.until(lambda: bench.node._camera._info is not None)
+    bench.until(lambda: bench.node._inputs.camera._info is not None)
     bench.send(images, 5)
     bench.until(lambda: len(hands) == 5 and len(tf) == 5 and len(joints) == 5)
     stamps = [conversions.stamp_ns(message) for message in hands]
@@ -95,18 +95,18 @@ def test_without_a_calibration_distances_are_unknown_and_tf_is_silent(bench, typ
     broken = bench.info()
     broken.k = np.full(9, np.nan)
     infos.publish(broken)
-    bench.until(lambda: node._camera._info is not None)
+    bench.until(lambda: node._inputs.camera._info is not None)
     bench.send(images)
     bench.until(lambda: len(hands) == 2)
     assert [m.hands[0].scale_source for m in hands] == [types.HandPose.SCALE_UNKNOWN] * 2
     assert tf == []
     infos.publish(bench.info())
-    bench.until(lambda: not np.isnan(node._camera._info.k[0]))
+    bench.until(lambda: not np.isnan(node._inputs.camera._info.k[0]))
     bench.send(images)
     bench.until(lambda: len(tf) == 1)
     assert hands[-1].hands[0].scale_source == types.HandPose.SCALE_ASSUMED
     infos.publish(bench.info(Camera.from_field_of_view(640, 600, 60.0)))  # another shape
-    bench.until(lambda: node._camera._info.height == 600)
+    bench.until(lambda: node._inputs.camera._info.height == 600)
     assert bench.set_parameter("output.tf_of_unknown_scale", True).successful
     bench.send(images)
     bench.until(lambda: len(tf) == 2)
@@ -171,49 +171,87 @@ def test_a_corrupt_compressed_image_is_left_out(bench, types):
     assert node.statistics.snapshot(0.0, 0).refused == 2
 
 
-def test_another_size_or_frame_starts_anew_and_a_clock_may_jump_back(bench, types):
+def test_a_camera_that_changes_starts_anew_and_one_line_says_so(bench, types):
     node = bench.start(estimator_of(RIGHT))
+    log = bench.log()
+    hands = bench.listen(f"{NODE}/hand_poses", types.HandPoseArray)
     images = bench.publisher("image", types.Image)
     bench.send(images, 2)
-    resets = node._estimator._detector.resets
-    bench.send(images, frame_id="other_frame")
-    bench.send(images, frame_id="other_frame", width=320, height=240)
-    assert node._estimator._detector.resets == resets + 2
+    detector = node._estimator._detector
+    resets, other = detector.resets, {"frame_id": "other_frame"}
+    small = {**other, "width": 320, "height": 240}
+    bench.send(images, **other)
+    bench.send(images, 2, **small)
+    bench.send(images, 2, **small, encoding="bgr8")
     bench.count = 0
-    bench.send(images, 2, frame_id="other_frame", width=320, height=240)
-    assert node._estimator._detector.resets == resets + 3
+    bench.send(images, 2, **small, encoding="bgr8")
+    assert detector.resets == resets + 4
     assert not node.failed.done()
+    said = [
+        "images are now 640 x 480 px rgb8 in 'other_frame': all hands are forgotten",
+        "images are now 320 x 240 px rgb8 in 'other_frame': all hands are forgotten",
+        "images are now 320 x 240 px bgr8 in 'other_frame': all hands are forgotten",
+        "stamps jumped back by 0.200 s: all hands are forgotten",
+    ]
+    bench.until(lambda: len(hands) == 9)
+    bench.until(lambda: [line.msg for line in log if "forgotten" in line.msg] == said)
 
 
 def test_silence_is_explained(bench, types):
     from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-    from hand_pose_ros.ros.node.inputs import why_silent
+    from hand_pose_ros.ros.node.silence import Awaited, why_silent
 
     node = bench.start(estimator_of(RIGHT), ("input.silence_s", 0.1))
-    kind = "sensor_msgs/msg/Image"
-    bench.until(lambda: node.state == "no images")
-    assert "nobody publishes /image; nor any sensor_msgs/msg/Image" in why_silent(
-        node, "/image", kind, "best_effort"
+
+    def why(topic: str = "/image", reliability: str = "best_effort") -> str:
+        return why_silent(node, Awaited("image", topic, "sensor_msgs/msg/Image", reliability))
+
+    bench.until(lambda: node.state == "no image")
+    assert why() == (
+        "nobody publishes /image; nor any sensor_msgs/msg/Image. Remap 'image' to the right topic"
     )
     bench.user.create_publisher(types.Image, "elsewhere", 1)
-    bench.until(lambda: "/elsewhere" in why_silent(node, "/image", kind, "best_effort"))
+    bench.until(lambda: "sensor_msgs/msg/Image is published on /elsewhere" in why())
     sensor = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     bench.user.create_publisher(types.Image, "image", sensor)
-    bench.until(lambda: "published as best effort" in why_silent(node, "/image", kind, "reliable"))
-    assert "sends nothing" in why_silent(node, "/image", kind, "best_effort")
+    bench.until(lambda: "published as best effort" in why(reliability="reliable"))
+    assert "sends nothing" in why()
     bench.user.create_publisher(types.Header, "header", 1)
-    bench.until(
-        lambda: "carries std_msgs/msg/Header, not" in why_silent(node, "/header", kind, "reliable")
-    )
+    bench.until(lambda: "carries std_msgs/msg/Header, not" in why("/header"))
 
 
-def test_images_that_return_end_the_silence(bench, types):
-    node = bench.start(estimator_of(RIGHT), ("input.silence_s", 0.3))
+def test_an_image_without_its_boxes_waits_and_silence_of_boxes_is_told(bench, types):
+    node = bench.start(estimator_of(RIGHT), ("input.use_boxes", True), ("input.silence_s", 0.3))
+    log = bench.log()
     images = bench.publisher("image", types.Image)
-    bench.until(lambda: node.state == "no images")
+    bench.until(lambda: node.state == "no image")
+    for index in range(20):
+        images.publish(bench.image(index))
+        time.sleep(0.03)
+    bench.until(lambda: node.state == "no boxes")
+    bench.until(lambda: any("nothing on /boxes for 0.3 s: nobody" in line.msg for line in log))
+    assert node.statistics.snapshot(0.0, 0).received == 0
+    assert node.unpaired == 5
+
+
+def test_a_camera_that_stops_is_missed_and_welcomed_back(bench, types):
+    node = bench.start(estimator_of(RIGHT), ("input.silence_s", 0.3))
+    log = bench.log()
+    hands = bench.listen(f"{NODE}/hand_poses", types.HandPoseArray)
+    images = bench.publisher("image", types.Image)
     bench.send(images)
     assert node.state == "active"
+    bench.until(lambda: node.state == "no image")
+    time.sleep(0.3)
+    assert len(hands) == 1  # nothing stale is published meanwhile
+    bench.send(images)
+    assert node.state == "active"
+    bench.until(lambda: len(hands) == 2)
+    bench.until(
+        lambda: any("nothing on /image for 0.3 s: /image has a pub" in line.msg for line in log)
+    )
+    bench.until(lambda: any("messages come on /image again" in line.msg for line in log))
 
 
 def test_boxes_of_both_kinds_of_vision_msgs():
@@ -237,7 +275,7 @@ def test_depth_goes_with_the_image_of_its_stamp(bench, types):
             seen.append(depth)
             return super().estimate(image, camera, stamp_ns, frame_id, depth)
 
-    node = bench.start(Seeing(0.0), ("input.use_depth", True), ("input.companion_slop_s", 0.01))
+    bench.start(Seeing(0.0), ("input.use_depth", True), ("input.companion_slop_s", 0.01))
     images, depths = bench.publisher("image", types.Image), bench.publisher("depth", types.Image)
 
     def depth_of(index: int, encoding: str = "16UC1") -> Any:
@@ -246,10 +284,48 @@ def test_depth_goes_with_the_image_of_its_stamp(bench, types):
         message.data = types.sequence(np.full(640 * 480, 700, "<u2").view(np.uint8))
         return message
 
-    for count, message in enumerate((depth_of(0), depth_of(1, "rainbow"), depth_of(9)), start=1):
-        depths.publish(message)
-        bench.until(lambda c=count: len(node._depths._messages) == c)
-    bench.send(images, 3)
+    for index, depth in enumerate((depth_of(0), depth_of(1, "rainbow"))):
+        images.publish(bench.image(index))
+        time.sleep(0.05)
+        assert len(seen) == index  # it waits for its depth
+        depths.publish(depth)
+        bench.until(lambda n=index + 1: len(seen) == n)
+    images.publish(bench.image(2))
+    depths.publish(depth_of(9))  # of another moment
+    images.publish(bench.image(3))  # the next image ends the wait
+    bench.until(lambda: len(seen) == 3)
     assert seen[0].shape == (480, 640)
     assert np.unique(seen[0]).tolist() == [pytest.approx(0.7)]
     assert seen[1:] == [None, None]
+
+
+def test_boxes_of_another_detector_are_looked_into(bench, types):
+    pytest.importorskip("mediapipe", reason="the node's own landmarks are MediaPipe's")
+    from vision_msgs.msg import Detection2D, Detection2DArray
+
+    from hand_pose_ros.resources import samples_folder
+    from hand_pose_ros.ros.source import open_source
+    from hand_pose_ros.ros.truth import read_truth
+
+    sample = samples_folder() / "gestures.mcap"
+    true = read_truth(sample)
+    seen = next(frame for frame in open_source(sample) if len(true[frame.stamp_ns]) == 1)
+    (hand,) = true[seen.stamp_ns]
+    bench.start(None, ("input.use_boxes", True))
+    hands = bench.listen(f"{NODE}/hand_poses", types.HandPoseArray)
+    images = bench.publisher("image", types.Image)
+    boxes = bench.publisher("boxes", Detection2DArray)
+    height, width = seen.image_rgb.shape[:2]
+
+    image = bench.image(0, width=width, height=height)
+    image.data = types.sequence(seen.image_rgb.reshape(-1))
+    box = Detection2D()
+    x, y, box.bbox.size_x, box.bbox.size_y = hand.box.tolist()
+    centre = getattr(box.bbox.center, "position", box.bbox.center)
+    centre.x, centre.y = x + box.bbox.size_x / 2.0, y + box.bbox.size_y / 2.0
+    images.publish(image)
+    boxes.publish(Detection2DArray(header=image.header, detections=[box]))
+    bench.until(lambda: len(hands) == 1)
+    (found,) = hands[0].hands
+    pixels = np.reshape(found.keypoints_px, (21, 2))
+    assert np.linalg.norm(pixels - hand.keypoints_px, axis=1).mean() < 0.1 * hand.box[2:].max()

@@ -198,41 +198,31 @@ def test_the_executable_ends_with_an_error_that_says_why(types, parameter, code,
     assert "Traceback" not in ended.stderr
 
 
-def test_the_installed_executable_comes_up_answers_and_shuts_down(types):
+def test_interrupts_in_the_middle_of_work_end_it_cleanly(types):
     pytest.importorskip("mediapipe")
-    from ament_index_python.packages import get_package_prefix
-    from lifecycle_msgs.srv import GetState
-
-    executable = f"{get_package_prefix('hand_pose_ros')}/lib/hand_pose_ros/estimator"
-    domain = 90
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
-    process = subprocess.Popen(
-        [sys.executable, executable], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    bench = Bench(types, domain)
+    environment = {**os.environ, "ROS_DOMAIN_ID": "90"}
+    command = [sys.executable, "-m", "hand_pose_ros.ros.node.main"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    bench = Bench(types, 90)
     try:
-        client = bench.user.create_client(GetState, f"{NODE}/get_state")
-        assert client.wait_for_service(60.0)
-        asked = client.call_async(GetState.Request())
-        bench.until(asked.done, 90.0)  # it answers when the model is loaded
-        assert asked.result().current_state.label == "active"
         hands = bench.listen(f"{NODE}/hand_poses", types.HandPoseArray)
-        images = bench.publisher("image", types.Image)
+        images = bench.publisher("image", types.Image, 90.0)  # until the model is loaded
 
         def answered() -> bool:
             images.publish(bench.image(bench.count))
             bench.count += 1
-            time.sleep(0.1)
+            time.sleep(0.01)
             return bool(hands)
 
         bench.until(answered)
         assert hands[0].header.frame_id == FRAME_ID
         for _ in range(3):  # a terminal and launch send one each
+            answered()
             process.send_signal(signal.SIGINT)
-            time.sleep(0.03)
         assert process.wait(20.0) == 0
     finally:
         process.kill()
         said = process.communicate()[1]
         bench.close()
     assert "Traceback" not in said
+    assert "told to stop" in said

@@ -14,7 +14,9 @@ _LEVELS = {
     "active": DiagnosticStatus.OK,
     "inactive": DiagnosticStatus.OK,
     "disabled": DiagnosticStatus.OK,
-    "no images": DiagnosticStatus.WARN,
+    "no image": DiagnosticStatus.WARN,
+    "no depth": DiagnosticStatus.WARN,
+    "no boxes": DiagnosticStatus.WARN,
 }
 
 
@@ -26,6 +28,10 @@ class Diagnosed(Protocol):
     @property
     def dropped(self) -> int:
         """Images that a newer one replaced."""
+
+    @property
+    def unpaired(self) -> int:
+        """Images whose boxes did not come in time."""
 
     @property
     def engine(self) -> str:
@@ -51,5 +57,6 @@ class Diagnostics:
         status.summary(_LEVELS[node.state], f"{node.state}, {seen.rate_hz:.1f} Hz")
         for name, value in vars(seen).items():
             status.add(name, f"{value:.1f}" if isinstance(value, float) else str(value))
+        status.add("unpaired", str(node.unpaired))
         status.add("engine", node.engine)
         return status

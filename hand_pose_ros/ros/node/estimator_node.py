@@ -6,7 +6,6 @@ parameter or a service never waits for an image.
 
 from __future__ import annotations
 
-import functools
 import time
 from typing import Any
 
@@ -15,27 +14,23 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from hand_pose_ros.errors import ConfigError, HandPoseError, InputError, ShapeError
 from hand_pose_ros.ros import conversions
-from hand_pose_ros.ros.camera_info import names_rectified
 from hand_pose_ros.ros.images import decode_depth, decode_image
 from hand_pose_ros.ros.messages import rclpy_types
 from hand_pose_ros.ros.node import parameters
 from hand_pose_ros.ros.node.calibration import GRACE_S, MAX_S, MIN_S, Calibration
 from hand_pose_ros.ros.node.diagnostics import Diagnostics
 from hand_pose_ros.ros.node.inputs import (
-    Companions,
-    LiveCamera,
+    ImageFacts,
     boxes_of,
-    sensor_qos,
-    why_silent,
 )
 from hand_pose_ros.ros.node.mailbox import Worker
 from hand_pose_ros.ros.node.outputs import HandPublisher
-from hand_pose_ros.ros.node.parameters import AUTO, COMPRESSED, NO, YES, NodeConfig
+from hand_pose_ros.ros.node.pairing import Capture
+from hand_pose_ros.ros.node.parameters import NodeConfig
 from hand_pose_ros.ros.node.statistics import FrameStatistics
 from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID
 from hand_pose_ros.runtime.boxes import BoxDetector
@@ -69,16 +64,14 @@ class EstimatorNode(LifecycleNode):
         self._enabled = True
         self._must_reset = False
         self._calibration: Calibration | None = None
-        self._worker: Worker[Any] | None = None
+        self._worker: Worker[Capture] | None = None
         self._dropped = 0
         self._estimator: Estimator | None = None
         self._engine = "none"
         self._boxes_detector: BoxDetector | None = None
         self._publisher: HandPublisher | None = None
-        self._inputs: list[Any] = []
-        self._source: tuple[str, int, int] | None = None
-        self._last_image_s = 0.0
-        self._is_silent = False
+        self._inputs: CameraSubscriptions | None = None
+        self._last: ImageFacts | None = None
         self._diagnostics = Diagnostics(self)
         waiting = MutuallyExclusiveCallbackGroup()
         self.create_service(Trigger, "~/reset", self._on_reset)
@@ -94,7 +87,13 @@ class EstimatorNode(LifecycleNode):
     @property
     def dropped(self) -> int:
         """Images that a newer one replaced before they were looked at."""
-        return self._dropped + (self._worker.mailbox.dropped if self._worker else 0)
+        worker = self._worker
+        return self._dropped + (worker.mailbox.dropped if worker else 0)
+
+    @property
+    def unpaired(self) -> int:
+        """Images whose boxes did not come in time."""
+        return self._inputs.unpaired if self._inputs else 0
 
     @property
     def engine(self) -> str:
@@ -104,11 +103,12 @@ class EstimatorNode(LifecycleNode):
     @property
     def state(self) -> str:
         """What the node does, in a word or two."""
-        if self._worker is None:
+        inputs = self._inputs
+        if inputs is None:
             return "inactive"
         if not self._enabled:
             return "disabled"
-        return "no images" if self._is_silent else "active"
+        return f"no {inputs.silent}" if inputs.silent else "active"
 
     # --- lifecycle -------------------------------------------------------------------------------
 
@@ -128,10 +128,10 @@ class EstimatorNode(LifecycleNode):
         result = super().on_activate(state)
         self.statistics.reset()
         self._dropped = 0
-        self._source = None
+        self._last = None
         self._must_reset = True
         self._worker = Worker(self._work, self._on_death)
-        self._listen()
+        self._inputs = CameraSubscriptions(self, lambda: self._config.input, self._on_capture)
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -173,37 +173,11 @@ class EstimatorNode(LifecycleNode):
             self._publisher.destroy()
         self._publisher = self._estimator = self._boxes_detector = None
 
-    def _listen(self) -> None:
-        settings = self._config.input
-        qos = sensor_qos(settings.reliability)
-        self._camera = LiveCamera(self.get_logger().warning)
-        self._depths, self._boxes = Companions(), Companions()
-        subscribe = functools.partial(self.create_subscription, qos_profile=qos)
-        compressed = settings.image_transport == COMPRESSED
-        kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        self._kind = f"sensor_msgs/msg/{kind.__name__}"
-        images = subscribe(kind, topic, self._on_image)
-        self._topic = images.topic_name
-        known = {YES: True, NO: False, AUTO: names_rectified(self._topic)}
-        self._rectified = known[settings.rectified]
-        self._inputs = [images, subscribe(CameraInfo, "camera_info", self._on_camera_info)]
-        if settings.use_depth:
-            self._inputs.append(subscribe(Image, "depth", self._depths.add))
-        if settings.use_boxes:
-            from vision_msgs.msg import Detection2DArray
-
-            self._inputs.append(subscribe(Detection2DArray, "boxes", self._boxes.add))
-        self._last_image_s, self._is_silent = time.monotonic(), False
-        self._watch = self.create_timer(settings.silence_s / 4.0, self._on_watch)
-        self.get_logger().info(f"listening to {self._topic}")
-
     def _stop(self) -> None:
-        worker, self._worker = self._worker, None
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        if self._inputs:
-            self.destroy_timer(self._watch)
-        self._inputs = []
+        worker, inputs = self._worker, self._inputs
+        self._inputs = self._worker = None
+        if inputs is not None:
+            inputs.close()
         if worker is not None:
             worker.stop()
             self._dropped += worker.mailbox.dropped
@@ -213,29 +187,11 @@ class EstimatorNode(LifecycleNode):
 
     # --- what comes in ---------------------------------------------------------------------------
 
-    def _on_image(self, message: Any) -> None:
-        self._last_image_s = time.monotonic()
-        if self._is_silent:
-            self._is_silent = False
-            self.get_logger().info(f"images come on {self._topic} again")
+    def _on_capture(self, capture: Capture) -> None:
         self.statistics.receive()
         worker = self._worker
         if self._enabled and worker is not None:
-            worker.mailbox.put(message)
-
-    def _on_camera_info(self, message: Any) -> None:
-        self._camera.update(message)
-
-    def _on_watch(self) -> None:
-        settings = self._config.input
-        if time.monotonic() - self._last_image_s < settings.silence_s:
-            return
-        self._is_silent = True
-        reason = why_silent(self, self._topic, self._kind, settings.reliability)
-        self.get_logger().warning(
-            f"no image for {settings.silence_s:g} s: {reason}",
-            throttle_duration_sec=2.0 * _THROTTLE_S,
-        )
+            worker.mailbox.put(capture)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> Any:
         try:
@@ -285,11 +241,13 @@ class EstimatorNode(LifecycleNode):
 
     # --- the worker ------------------------------------------------------------------------------
 
-    def _work(self, message: Any) -> None:
+    def _work(self, capture: Capture) -> None:
         """Estimate and publish the hands of one image."""
+        message = capture.image
         started_s = time.monotonic()
-        config, estimator, publisher = self._config, self._estimator, self._publisher
-        if estimator is None or publisher is None:
+        config, inputs = self._config, self._inputs
+        estimator, publisher = self._estimator, self._publisher
+        if estimator is None or publisher is None or inputs is None:
             return
         try:
             image = decode_image(message)
@@ -298,14 +256,17 @@ class EstimatorNode(LifecycleNode):
             return
         stamp_ns, frame_id = self._stamp_and_frame(message)
         height, width = image.shape[:2]
-        self._prepare(estimator, config, (frame_id, height, width))
-        camera = self._camera(
+        encoding = message.format if config.input.is_compressed else message.encoding
+        self._prepare(estimator, config, ImageFacts(stamp_ns, (width, height), encoding, frame_id))
+        camera = inputs.camera(
             width,
             height,
-            rectified=self._rectified,
+            rectified=inputs.is_rectified,
             horizontal_fov_deg=config.input.horizontal_fov_deg,
         )
-        depth = self._companions(stamp_ns, config)
+        if self._boxes_detector is not None:
+            self._boxes_detector.boxes = boxes_of(capture.boxes)
+        depth = self._depth_of(capture)
         calibration = self._calibration
         if calibration is not None:
             calibration.before(estimator, stamp_ns)
@@ -324,7 +285,7 @@ class EstimatorNode(LifecycleNode):
     def _refuse(self, error: Exception) -> None:
         self.statistics.refuse()
         self.get_logger().warning(
-            f"an image on {self._topic} is left out: {error}", throttle_duration_sec=_THROTTLE_S
+            f"an image is left out: {error}", throttle_duration_sec=_THROTTLE_S
         )
 
     def _stamp_and_frame(self, message: Any) -> tuple[int, str]:
@@ -340,33 +301,24 @@ class EstimatorNode(LifecycleNode):
             )
         return stamp_ns, frame_id or DEFAULT_FRAME_ID
 
-    def _prepare(
-        self, estimator: Estimator, config: NodeConfig, source: tuple[str, int, int]
-    ) -> None:
+    def _prepare(self, estimator: Estimator, config: NodeConfig, source: ImageFacts) -> None:
         """Bring the estimator up to what was asked of the node since the last image."""
         if config.estimator is not estimator.config:
             estimator.configure(config.estimator)
-        if self._source is not None and source != self._source:
-            self.get_logger().info(
-                f"images are now {source[2]} x {source[1]} px in frame {source[0]!r}: reset"
-            )
+        if self._last is not None and (change := source.change_since(self._last)):
+            self.get_logger().warning(f"{change}: all hands are forgotten")
             self._must_reset = True
-        self._source = source
+        self._last = source
         if self._must_reset:
             self._must_reset = False
             estimator.reset()
 
-    def _companions(self, stamp_ns: int, config: NodeConfig) -> Any:
-        """Give the detector its boxes, and return the depth image where there is one."""
-        slop_ns = round(config.input.companion_slop_s * 1e9)
-        if self._boxes_detector is not None:
-            found = self._boxes.nearest(stamp_ns, slop_ns)
-            self._boxes_detector.boxes = boxes_of(found) if found is not None else ()
-        message = self._depths.nearest(stamp_ns, slop_ns)
-        if message is None:
+    def _depth_of(self, capture: Capture) -> Any:
+        """Return the depth image that goes with an image, None where there is none to be used."""
+        if capture.depth is None:
             return None
         try:
-            return decode_depth(message)
+            return decode_depth(capture.depth)
         except InputError as error:
             self.get_logger().warning(
                 f"a depth image is left out: {error}", throttle_duration_sec=_THROTTLE_S

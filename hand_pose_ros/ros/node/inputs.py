@@ -1,30 +1,41 @@
-"""What comes with an image: its camera, a depth image, boxes; and why no image comes."""
+"""What comes with an image: its facts, its camera, boxes."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.camera_info import camera_from_info
 from hand_pose_ros.ros.node.parameters import BEST_EFFORT, RELIABLE
-
-_KEPT = 8
 
 
 def sensor_qos(reliability: str) -> QoSProfile:
     """Return the QoS of a subscription to a camera: the newest message only."""
     policies = {RELIABLE: ReliabilityPolicy.RELIABLE, BEST_EFFORT: ReliabilityPolicy.BEST_EFFORT}
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=policies[reliability])
+
+
+class ImageFacts(NamedTuple):
+    """What must not change between two images of one camera, but that the stamp goes forward."""
+
+    stamp_ns: int
+    size: tuple[int, int]
+    encoding: str
+    frame_id: str
+
+    def change_since(self, last: ImageFacts) -> str:
+        """Return what is not as it was with the last image, "" where nothing is."""
+        if self[1:] != last[1:]:
+            width, height = self.size
+            return f"images are now {width} x {height} px {self.encoding} in {self.frame_id!r}"
+        back_s = (last.stamp_ns - self.stamp_ns) * 1e-9
+        return f"stamps jumped back by {back_s:.3f} s" if back_s > 0.0 else ""
 
 
 class LiveCamera:
@@ -85,28 +96,6 @@ class LiveCamera:
         self._said = problem
 
 
-class Companions:
-    """The last messages of a topic that goes with the images, to be found by their stamps."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._messages: deque[Any] = deque(maxlen=_KEPT)
-
-    def add(self, message: Any) -> None:
-        """Keep a message that has a header."""
-        with self._lock:
-            self._messages.append(message)
-
-    def nearest(self, stamp_ns: int, slop_ns: int) -> Any | None:
-        """Return the message nearest to a stamp [ns], None where none is so near."""
-        with self._lock:
-            messages = list(self._messages)
-        apart = [abs(conversions.stamp_ns(message) - stamp_ns) for message in messages]
-        if not apart or min(apart) > slop_ns:
-            return None
-        return messages[int(np.argmin(apart))]
-
-
 def boxes_of(detections: Any) -> list[npt.NDArray[np.float64]]:
     """Return x, y, width, height [px] of each box of a vision_msgs/Detection2DArray."""
     boxes = []
@@ -118,47 +107,6 @@ def boxes_of(detections: Any) -> list[npt.NDArray[np.float64]]:
         if np.isfinite(values).all() and (values[2:] > 0.0).all():
             boxes.append(np.concatenate((values[:2] - values[2:] / 2.0, values[2:])))
     return boxes
-
-
-def why_silent(node: Node, topic: str, kind: str, reliability: str) -> str:
-    """Return the likely reason why no message comes on a topic.
-
-    Args:
-        node: it asks.
-        topic: full name.
-        kind: the type that is expected, "sensor_msgs/msg/Image".
-        reliability: that of our subscription.
-    """
-    publishers = node.get_publishers_info_by_topic(topic)
-    if not publishers:
-        own = f"{node.get_fully_qualified_name()}/"
-        others = sorted(
-            name
-            for name, kinds in node.get_topic_names_and_types()
-            if kind in kinds and name != topic and not name.startswith(own)
-        )
-        known = f"{kind} is published on {', '.join(others)}" if others else f"nor any {kind}"
-        return f"nobody publishes {topic}; {known}. Remap 'image' to the camera's topic"
-    kinds = sorted({publisher.topic_type for publisher in publishers})
-    if kind not in kinds:
-        return (
-            f"{topic} carries {', '.join(kinds)}, not {kind}. Remap 'image', or set the parameter "
-            "input.image_transport"
-        )
-    best_effort = [
-        publisher
-        for publisher in publishers
-        if publisher.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-    ]
-    if reliability == RELIABLE and len(best_effort) == len(publishers):
-        return (
-            f"QoS: {topic} is published as best effort, the node asks for reliable. Set the "
-            "parameter input.reliability to best_effort"
-        )
-    return (
-        f"{topic} has a publisher that sends nothing, or its images get lost on the way. Is the "
-        "camera running? Try the parameter input.reliability reliable"
-    )
 
 
 def _facts(info: Any) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 
@@ -27,8 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
         executor.add_node(node)
         if node.config.autostart and not _started(node):
             return EXIT_FAILURE
-        executor.spin_until_future_complete(node.failed)
-        return EXIT_FAILURE if node.failed.done() else EXIT_OK
+        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+            executor.spin_until_future_complete(node.failed)
+        if node.failed.done():
+            return EXIT_FAILURE
+        node.get_logger().info("told to stop")
+        return EXIT_OK
     except HandPoseError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT

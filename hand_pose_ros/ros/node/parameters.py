@@ -59,7 +59,7 @@ class InputConfig(CheckedBlock):
         (AUTO, YES, NO),
     )
     companion_slop_s: float = option(
-        0.02, "most that stamps of depth or boxes may differ from the image's [s]", 0.0, 1.0
+        0.01, "most that stamps of depth or boxes may differ from the image's [s]", 0.0, 1.0
     )
     horizontal_fov_deg: float = option(
         ASSUMED_FIELD_OF_VIEW_DEG,
@@ -70,6 +70,11 @@ class InputConfig(CheckedBlock):
     silence_s: float = option(
         2.0, "time without an image after which the node says why it may be [s]", 0.1, 3600.0
     )
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether 'image/compressed' is listened to."""
+        return self.image_transport == COMPRESSED
 
 
 @dataclass(frozen=True)
