@@ -19,7 +19,7 @@ State = TypeVar("State")
 class Problem(Protocol[State]):
     """What the solver has to know about a batch of problems; a state holds one guess for each."""
 
-    def cost(self, state: State) -> Float[Tensor, "batch"]:
+    def cost(self, state: State) -> Float[Tensor, " batch"]:
         """Return half the sum of squares to be minimised."""
 
     def linearize(
@@ -45,7 +45,7 @@ class Problem(Protocol[State]):
 
 def minimize(
     problem: Problem[State], state: State, max_iterations: int, tolerance: float
-) -> tuple[State, Bool[Tensor, "batch"]]:
+) -> tuple[State, Bool[Tensor, " batch"]]:
     """Return the best state found and which problems converged.
 
     Variables at a bound that the gradient pushes against are held for a step; the others move by a

@@ -14,7 +14,7 @@ _FEW = 64
 """Batches up to this size (8 hands of 8 hypotheses) take the matrix product of `PointConv`."""
 
 
-def time_embedding(t: Int[Tensor, "batch"], size: int) -> Float[Tensor, "batch {size}"]:
+def time_embedding(t: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch {size}"]:
     """Return sines and cosines of the step at geometrically spaced rates (Vaswani et al. 2017)."""
     rates = torch.exp(-math.log(1000.0) * torch.arange(size // 2, device=t.device) / (size // 2))
     phase = t.float().unsqueeze(-1) * rates
@@ -112,7 +112,7 @@ class UNet1D(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch point 3"],
-        t: Int[Tensor, "batch"],
+        t: Int[Tensor, " batch"],
         prepared: tuple[Tensor, Tensor],
     ) -> Float[Tensor, "batch point 3"]:
         """Return the clean points (or the noise, as trained) of noisy points at steps t."""

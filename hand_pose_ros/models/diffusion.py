@@ -25,7 +25,7 @@ SCHEDULES = ("cosine", "linear")
 PREDICTIONS = ("x0", "noise")
 
 
-def make_betas(name: str, steps: int) -> Float[Tensor, "step"]:
+def make_betas(name: str, steps: int) -> Float[Tensor, " step"]:
     """Return the noise variances beta_1..beta_T of a named schedule, in float64.
 
     Args:
@@ -65,10 +65,10 @@ class NoiseSchedule(torch.nn.Module):
 
     def add_noise(
         self,
-        clean: Float[Tensor, "batch *data"],
-        noise: Float[Tensor, "batch *data"],
-        t: Int[Tensor, "batch"],
-    ) -> Float[Tensor, "batch *data"]:
+        clean: Float[Tensor, " batch *data"],
+        noise: Float[Tensor, " batch *data"],
+        t: Int[Tensor, " batch"],
+    ) -> Float[Tensor, " batch *data"]:
         """Return x_t: the clean data after t + 1 steps of noise (equation 3)."""
         alpha_bar = _expand(self.alpha_bar[t], clean)
         return alpha_bar.sqrt() * clean + (1.0 - alpha_bar).sqrt() * noise
@@ -97,14 +97,14 @@ def ddim_timesteps(total: int, count: int) -> list[int]:
 
 def sample_ddim(
     denoise: Denoise,
-    x: Float[Tensor, "batch *data"],
+    x: Float[Tensor, " batch *data"],
     schedule: NoiseSchedule,
     timesteps: Sequence[int],
     *,
     eta: float = 0.0,
     noise: Iterable[Tensor] = (),
     first: Tensor | None = None,
-) -> Float[Tensor, "batch *data"]:
+) -> Float[Tensor, " batch *data"]:
     """Turn noise into data along a descending list of steps.
 
     Args:
@@ -139,11 +139,11 @@ def sample_ddim(
 
 def sample_ddpm(
     denoise: Denoise,
-    x: Float[Tensor, "batch *data"],
+    x: Float[Tensor, " batch *data"],
     schedule: NoiseSchedule,
     *,
     noise: Iterable[Tensor],
-) -> Float[Tensor, "batch *data"]:
+) -> Float[Tensor, " batch *data"]:
     """Turn noise into data by all T ancestral steps.
 
     Equation 6 written with the guess of the clean data: the mean of q(x_{t-1} | x_t, x_0), which

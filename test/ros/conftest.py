@@ -20,6 +20,18 @@ def types():
 
 
 @pytest.fixture
+def logged(capfd):
+    """Return a function that returns all that was logged so far."""
+    kept = []
+
+    def text() -> str:
+        kept.append(capfd.readouterr().err)
+        return "".join(kept)
+
+    return text
+
+
+@pytest.fixture
 def bench(types):
     made = Bench(types, 20 + os.getpid() % 60)
     yield made

@@ -71,14 +71,6 @@ class Bench:
         self.user.create_subscription(kind, topic, kept.append, 50)
         return kept
 
-    def log(self) -> list[Any]:
-        """Collect what is logged from now on."""
-        from rcl_interfaces.msg import Log
-
-        kept = self.listen("/rosout", Log)
-        self.until(lambda: self.user.count_publishers("/rosout") >= 2)
-        return kept
-
     def publisher(self, topic: str, kind: Any, patience_s: float = PATIENCE_S) -> Any:
         made = self.user.create_publisher(kind, topic, 10)
         self.until(lambda: made.get_subscription_count() > 0, patience_s)

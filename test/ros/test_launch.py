@@ -55,7 +55,8 @@ def test_the_parameters_that_ship_are_the_defaults_of_the_node():
     ],
 )
 def test_the_launch_file_remaps_the_camera(image, info, expected):
-    pytest.importorskip("lark", reason="ROS's launch needs lark, which is not installed here")
+    for name in ("lark", "osrf_pycommon"):
+        pytest.importorskip(name, reason=f"ROS's launch needs {name}, which is not installed here")
     try:
         rclpy_types()
     except UnavailableError as error:

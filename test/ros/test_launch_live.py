@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from node_bench import FRAME_ID, Bench
 
+for name in ("lark", "osrf_pycommon"):
+    pytest.importorskip(name, reason=f"ROS's launch needs {name}, which is not installed here")
 launch_pytest = pytest.importorskip("launch_pytest", reason="needs ROS's launch_pytest")
-pytest.importorskip("lark", reason="ROS's launch needs lark, which is not installed here")
 pytest.importorskip("mediapipe", reason="the node's own detector is MediaPipe")
 pytest.importorskip("hand_pose_ros.msg", reason="the package is not built in this workspace")
 pytest_plugins = ("launch_pytest.plugin",)

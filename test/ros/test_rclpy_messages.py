@@ -69,8 +69,10 @@ def test_every_message_has_the_same_name_and_defaults(types: MessageTypes) -> No
 def test_the_type_hash_is_that_of_ros(types: MessageTypes, name: str) -> None:
     from ament_index_python.packages import get_package_share_directory
 
-    share = Path(get_package_share_directory("hand_pose_ros"))
-    hashes = json.loads((share / "msg" / f"{name}.json").read_text())["type_hashes"]
+    path = Path(get_package_share_directory("hand_pose_ros"), "msg", f"{name}.json")
+    if not path.exists():
+        pytest.skip("this ROS has no type hashes; they came with Iron")
+    hashes = json.loads(path.read_text())["type_hashes"]
     assert typestore().hash_rihs01(MESSAGES[name]) in [entry["hash_string"] for entry in hashes]
 
 
@@ -140,6 +142,8 @@ def test_calibrations_of_rclpy_are_read(types: MessageTypes) -> None:
 
 def test_rosbag2_itself_reads_our_bag(types: MessageTypes, tmp_path: Path) -> None:
     rosbag2_py = pytest.importorskip("rosbag2_py", reason="rosbag2_py is not in this ROS")
+    if "mcap" not in rosbag2_py.get_registered_readers():
+        pytest.skip("this rosbag2 has no mcap; install rosbag2_storage_mcap")
     with BagWriter(tmp_path / "bag") as writer:
         recorder = HandRecorder(writer)
         recorder.write(FRAME, MESHES)

@@ -127,7 +127,7 @@ def true_rays(hands: SampledHands) -> Float[Tensor, "batch 21 2"]:
     return placed[..., :2] / placed[..., 2:]
 
 
-def keypoint_error(hands: SampledHands) -> Float[Tensor, "batch"]:
+def keypoint_error(hands: SampledHands) -> Float[Tensor, " batch"]:
     """Return the mean error of the observed rays over the RMS radius of the hand in view."""
     true = true_rays(hands)
     error = (hands.observation.rays - true).norm(dim=-1).mean(dim=-1)

@@ -10,6 +10,7 @@ from diagnostic_updater import Updater
 
 from hand_pose_ros.ros.node.statistics import FrameStatistics
 
+_FULL_NAME = "diagnostic_updater.use_fqn"
 _LEVELS = {
     "active": DiagnosticStatus.OK,
     "inactive": DiagnosticStatus.OK,
@@ -47,6 +48,9 @@ class Diagnostics:
 
     def __init__(self, node: Any) -> None:
         self._node: Diagnosed = node
+        # Nodes of several cameras differ only in their namespace.
+        if not node.has_parameter(_FULL_NAME):
+            node.declare_parameter(_FULL_NAME, node.get_namespace() != "/")
         self._updater = Updater(node)
         self._updater.setHardwareID("none")
         self._updater.add("estimator", self._fill)

@@ -7,6 +7,7 @@ parameter or a service never waits for an image.
 from __future__ import annotations
 
 import time
+import traceback
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -32,6 +33,7 @@ from hand_pose_ros.ros.node.outputs import HandPublisher
 from hand_pose_ros.ros.node.pairing import Capture
 from hand_pose_ros.ros.node.parameters import NodeConfig
 from hand_pose_ros.ros.node.statistics import FrameStatistics
+from hand_pose_ros.ros.node.subscriptions import CameraSubscriptions
 from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID
 from hand_pose_ros.runtime.boxes import BoxDetector
 from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
@@ -116,10 +118,12 @@ class EstimatorNode(LifecycleNode):
         """Load the model, run everything once, and open the topics that go out."""
         try:
             self._estimator = self._given or self._make_estimator()
+            self._publisher = HandPublisher(self, rclpy_types())
         except HandPoseError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self._publisher = HandPublisher(self, rclpy_types())
+        except Exception:
+            return self._failed()
         self.get_logger().info(f"configured: model {self._config.model}, engine {self.engine}")
         return super().on_configure(state)
 
@@ -131,7 +135,11 @@ class EstimatorNode(LifecycleNode):
         self._last = None
         self._must_reset = True
         self._worker = Worker(self._work, self._on_death)
-        self._inputs = CameraSubscriptions(self, lambda: self._config.input, self._on_capture)
+        try:
+            self._inputs = CameraSubscriptions(self, lambda: self._config.input, self._on_capture)
+        except Exception:
+            self._stop()
+            return self._failed()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -154,6 +162,11 @@ class EstimatorNode(LifecycleNode):
         """Stop the worker before anything that it uses goes."""
         self._stop()
         super().destroy_node()
+
+    def _failed(self) -> TransitionCallbackReturn:
+        """Log the error at hand, which rclpy would swallow."""
+        self.get_logger().error(traceback.format_exc())
+        return TransitionCallbackReturn.ERROR
 
     def _make_estimator(self) -> Estimator:
         config = self._config

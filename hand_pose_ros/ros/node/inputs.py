@@ -101,7 +101,7 @@ def boxes_of(detections: Any) -> list[npt.NDArray[np.float64]]:
     boxes = []
     for detection in detections.detections:
         box = detection.bbox
-        # Humble's vision_msgs has the centre itself, later ones a pose with a position.
+        # From version 4 of vision_msgs on the centre is a pose with a position.
         centre = getattr(box.center, "position", box.center)
         values = np.array((centre.x, centre.y, box.size_x, box.size_y))
         if np.isfinite(values).all() and (values[2:] > 0.0).all():

@@ -7,6 +7,7 @@ import signal
 import sys
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
@@ -14,6 +15,9 @@ from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.ros.node.estimator_node import EstimatorNode
 
 EXIT_OK, EXIT_FAILURE, EXIT_BAD_INPUT = 0, 1, 2
+_TURN_S = 0.5
+"""How long one turn waits for something to do [s]."""
+
 _THREADS = 2
 """One for everything short, one for a calibration that somebody waits for."""
 
@@ -29,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         if node.config.autostart and not _started(node):
             return EXIT_FAILURE
         with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-            executor.spin_until_future_complete(node.failed)
+            _spin(node, executor)
         if node.failed.done():
             return EXIT_FAILURE
         node.get_logger().info("told to stop")
@@ -45,6 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _spin(node: EstimatorNode, executor: MultiThreadedExecutor) -> None:
+    """Spin until the worker of the node dies or ROS shuts down."""
+    # Some releases of spin_until_future_complete leave a callback in the future at every turn.
+    node.failed.add_done_callback(lambda future: executor.wake())
+    while rclpy.ok() and not node.failed.done():
+        # Humble: a callback may be due for what a change of state has just destroyed.
+        with contextlib.suppress(InvalidHandle):
+            executor.spin_once(_TURN_S)
 
 
 def _started(node: EstimatorNode) -> bool:
