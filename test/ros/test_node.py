@@ -271,7 +271,7 @@ def test_depth_goes_with_the_image_of_its_stamp(bench, types):
             seen.append(depth)
             return super().estimate(image, camera, stamp_ns, frame_id, depth)
 
-    bench.start(Seeing(0.0), ("input.use_depth", True), ("input.companion_slop_s", 0.01))
+    node = bench.start(Seeing(0.0), ("input.use_depth", True), ("input.companion_slop_s", 0.01))
     images, depths = bench.publisher("image", types.Image), bench.publisher("depth", types.Image)
 
     def depth_of(index: int, encoding: str = "16UC1") -> Any:
@@ -280,13 +280,17 @@ def test_depth_goes_with_the_image_of_its_stamp(bench, types):
         message.data = types.sequence(np.full(640 * 480, 700, "<u2").view(np.uint8))
         return message
 
+    def waits() -> bool:
+        return len(node._inputs._pairing._images) == 1
+
     for index, depth in enumerate((depth_of(0), depth_of(1, "rainbow"))):
         images.publish(bench.image(index))
-        time.sleep(0.05)
-        assert len(seen) == index  # it waits for its depth
+        bench.until(waits)
+        assert len(seen) == index
         depths.publish(depth)
         bench.until(lambda n=index + 1: len(seen) == n)
     images.publish(bench.image(2))
+    bench.until(waits)
     depths.publish(depth_of(9))  # of another moment
     images.publish(bench.image(3))  # the next image ends the wait
     bench.until(lambda: len(seen) == 3)
