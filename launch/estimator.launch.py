@@ -34,6 +34,11 @@ ARGUMENTS = {
 }
 
 
+def end_with_the_estimator(event, context):
+    """Return what ends the launch, unless that is why the estimator ended."""
+    return [] if context.is_shutdown else [Shutdown(reason="the estimator ended")]
+
+
 def generate_launch_description():
     """Return the node and, where it is wanted, RViz."""
     value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
@@ -71,6 +76,6 @@ def generate_launch_description():
         for name, (default, text) in ARGUMENTS.items()
     ]
     ends_with_it = RegisterEventHandler(
-        OnProcessExit(target_action=estimator, on_exit=[Shutdown(reason="the estimator ended")])
+        OnProcessExit(target_action=estimator, on_exit=end_with_the_estimator)
     )
     return LaunchDescription([*declared, estimator, rviz, ends_with_it])

@@ -7,6 +7,7 @@ prints how many images were answered, how late, and the errors where the bag has
 
 from pathlib import Path
 
+import rosbag2_py
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -28,7 +29,9 @@ from launch_ros.substitutions import FindPackageShare
 NODE = "hand_pose_estimator"
 RECORDED = f"^/{NODE}/(hand_poses|markers|.*/joint_states)$|^/tf$"
 SETTINGS = PathJoinSubstitution([FindPackageShare("hand_pose_ros"), "config", "estimator.yaml"])
-SETTLE_S = 2.0
+RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+TRUTH = "/truth/hand_poses"
+SETTLE_S = 1.5
 """Time for publishers and subscriptions to find one another, and for the last hands to come."""
 
 ARGUMENTS = {
@@ -43,6 +46,22 @@ ARGUMENTS = {
 }
 
 
+def topics_of(bag):
+    """Return the types of the topics of a bag that have messages, by name."""
+    # Not with our own reader: launch may run in a Python that does not have the packages from pip.
+    metadata = rosbag2_py.Info().read_metadata(bag, "")
+    found = [(t.topic_metadata, t.message_count) for t in metadata.topics_with_message_count]
+    return {topic.name: topic.type for topic, count in found if count}
+
+
+def only_image_topic(bag, topics):
+    """Return the one topic of a bag that has images."""
+    images = sorted(name for name, kind in topics.items() if kind in (RAW, COMPRESSED))
+    if len(images) != 1:
+        raise ValueError(f"{bag} has {len(images)} image topics; name one with image:= {images}")
+    return images[0]
+
+
 def generate_launch_description():
     """Return the arguments, and what is made of them."""
     declared = [
@@ -52,22 +71,23 @@ def generate_launch_description():
     return LaunchDescription([*declared, OpaqueFunction(function=replay)])
 
 
+def end_with_the_estimator(event, context):
+    """Return what ends the launch, unless that is why the estimator ended."""
+    return [] if context.is_shutdown else [Shutdown(reason="the estimator ended")]
+
+
 def replay(context):
     """Return estimator, recorder, player and score, each started when the one before is ready."""
-    from hand_pose_ros.ros.bag import BagReader
-    from hand_pose_ros.ros.images import COMPRESSED
-    from hand_pose_ros.ros.source.topics import choose_camera_info_topic, choose_image_topic
-    from hand_pose_ros.ros.truth import TRUTH_TOPIC
-
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     bag, out = value["bag"], value["out"]
     if Path(out).exists():
         raise FileExistsError(f"{out} exists; name another bag to record with out:=")
-    with BagReader(bag) as reader:
-        image = choose_image_topic(reader, value["image"] or None)
-        info = choose_camera_info_topic(reader, image, value["camera_info"] or None)
-        is_compressed = reader.topics[image].msgtype == COMPRESSED
-        truth = value["truth"] or (bag if TRUTH_TOPIC in reader.topics else "")
+    topics = topics_of(bag)
+    image = value["image"] or only_image_topic(bag, topics)
+    is_compressed = topics.get(image) == COMPRESSED
+    beside = f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+    info = value["camera_info"] or (beside if beside in topics else "")
+    truth = value["truth"] or (bag if TRUTH in topics else "")
     settings = {"use_sim_time": True, "input.reliability": "best_effort"}
     settings["input.image_transport"] = "compressed" if is_compressed else "raw"
     estimator = LifecycleNode(
@@ -101,6 +121,6 @@ def replay(context):
         ),
         OnProcessExit(target_action=recorder, on_exit=[score]),
         OnProcessExit(target_action=score, on_exit=[Shutdown(reason="done")]),
-        OnProcessExit(target_action=estimator, on_exit=[Shutdown(reason="the estimator ended")]),
+        OnProcessExit(target_action=estimator, on_exit=end_with_the_estimator),
     )
     return [*map(RegisterEventHandler, steps), estimator]

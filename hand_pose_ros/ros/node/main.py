@@ -10,6 +10,7 @@ import rclpy
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import get_logger
 
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.ros.node.estimator_node import EstimatorNode
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
             _spin(node, executor)
         if node.failed.done():
             return EXIT_FAILURE
-        node.get_logger().info("told to stop")
+        # Not the node's logger: that would publish, too, which is over.
+        get_logger(f"{node.get_name()}.main").info("told to stop")
         return EXIT_OK
     except HandPoseError as error:
         sys.stderr.write(f"{error}\n")
