@@ -5,9 +5,11 @@ prints how many images were answered, how late, and the errors where the bag has
 `/truth/hand_poses`.
 """
 
+import tempfile
 from pathlib import Path
 
 import rosbag2_py
+import yaml
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -24,7 +26,9 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
 from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
 
 NODE = "hand_pose_estimator"
 RECORDED = f"^/{NODE}/(hand_poses|markers|.*/joint_states)$|^/tf$"
@@ -40,6 +44,7 @@ ARGUMENTS = {
     "image": ("", "which image topic of the bag; needed where there are several"),
     "camera_info": ("", "its calibration; default: the one that goes with the images"),
     "rate": ("1.0", "speed of playing; below 1 where the estimator cannot keep up"),
+    "queue_size": ("100", "images that may wait for the estimator; 1: the newest wins, as live"),
     "truth": ("", "a bag with true hands; default: the recording itself, where it has some"),
     "params_file": (SETTINGS, "parameters"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
@@ -71,6 +76,14 @@ def generate_launch_description():
     return LaunchDescription([*declared, OpaqueFunction(function=replay)])
 
 
+def reliable_qos(topics):
+    """Return the path of a file that lets topics be played as reliable, however recorded."""
+    profile = {"reliability": "reliable", "history": "keep_last", "depth": 10}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump(dict.fromkeys(topics, profile), file)
+    return file.name
+
+
 def end_with_the_estimator(event, context):
     """Return what ends the launch, unless that is why the estimator ended."""
     return [] if context.is_shutdown else [Shutdown(reason="the estimator ended")]
@@ -88,8 +101,12 @@ def replay(context):
     beside = f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
     info = value["camera_info"] or (beside if beside in topics else "")
     truth = value["truth"] or (bag if TRUTH in topics else "")
-    settings = {"use_sim_time": True, "input.reliability": "best_effort"}
-    settings["input.image_transport"] = "compressed" if is_compressed else "raw"
+    settings = {
+        "use_sim_time": True,
+        "input.reliability": "reliable",
+        "input.queue_size": int(value["queue_size"]),
+        "input.image_transport": "compressed" if is_compressed else "raw",
+    }
     estimator = LifecycleNode(
         package="hand_pose_ros",
         executable="estimator",
@@ -107,17 +124,32 @@ def replay(context):
     recorder = ExecuteProcess(cmd=record, output="screen")
     play = ["ros2", "bag", "play", bag, "--rate", value["rate"], "--clock", "200"]
     play += ["--delay", str(SETTLE_S), "--disable-keyboard-controls"]
-    play += ["--topics", image, *([info] if info else [])]
+    # By default a thousand images are read before the first is sent, while the clock already runs.
+    play += ["--read-ahead-queue-size", "20"]
+    played = [image, *([info] if info else [])]
+    play += ["--topics", *played, "--qos-profile-overrides-path", reliable_qos(played)]
     player = ExecuteProcess(cmd=play, output="screen")
     command = ["ros2", "run", "hand_pose_ros", "evaluate", out, "--topic", f"/{NODE}/hand_poses"]
     score = ExecuteProcess(cmd=[*command, *(["--truth", truth] if truth else [])], output="screen")
     enough = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(recorder)))
+    finish = EmitEvent(
+        event=ChangeState(
+            lifecycle_node_matcher=matches_action(estimator),
+            transition_id=Transition.TRANSITION_DEACTIVATE,
+        )
+    )
     steps = (
         OnStateTransition(
             target_lifecycle_node=estimator, goal_state="active", entities=[recorder, player]
         ),
         OnProcessExit(
-            target_action=player, on_exit=[TimerAction(period=SETTLE_S, actions=[enough])]
+            target_action=player, on_exit=[TimerAction(period=SETTLE_S, actions=[finish])]
+        ),
+        OnStateTransition(
+            target_lifecycle_node=estimator,
+            start_state="deactivating",
+            goal_state="inactive",
+            entities=[TimerAction(period=SETTLE_S, actions=[enough])],
         ),
         OnProcessExit(target_action=recorder, on_exit=[score]),
         OnProcessExit(target_action=score, on_exit=[Shutdown(reason="done")]),

@@ -20,6 +20,14 @@ def test_the_newest_item_wins_and_the_others_are_counted():
     assert box.dropped == 2
 
 
+def test_more_slots_keep_the_order_and_drop_the_oldest():
+    box = Mailbox(3)
+    for item in (1, 2, 3, 4):
+        box.put(item)
+    assert [box.take() for _ in range(3)] == [2, 3, 4]
+    assert box.dropped == 1
+
+
 def test_a_closed_mailbox_gives_nothing_and_takes_nothing():
     box = Mailbox()
     box.put(1)

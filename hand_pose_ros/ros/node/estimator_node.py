@@ -134,7 +134,7 @@ class EstimatorNode(LifecycleNode):
         self._dropped = 0
         self._last = None
         self._must_reset = True
-        self._worker = Worker(self._work, self._on_death)
+        self._worker = Worker(self._work, self._on_death, self._config.input.queue_size)
         try:
             self._inputs = CameraSubscriptions(self, lambda: self._config.input, self._on_capture)
         except Exception:
@@ -143,8 +143,13 @@ class EstimatorNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to listen; the image at hand is finished."""
-        self._stop()
+        """Stop to listen; the images that have come are finished."""
+        self._stop(finish=True)
+        seen = self.statistics.snapshot(time.monotonic(), self.dropped)
+        self.get_logger().info(
+            f"deactivated: of {seen.received} images {seen.processed} were worked on, "
+            f"{seen.dropped} dropped for newer ones, {seen.refused} could not be read"
+        )
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -186,14 +191,14 @@ class EstimatorNode(LifecycleNode):
             self._publisher.destroy()
         self._publisher = self._estimator = self._boxes_detector = None
 
-    def _stop(self) -> None:
-        worker, inputs = self._worker, self._inputs
-        self._inputs = self._worker = None
-        if inputs is not None:
-            inputs.close()
+    def _stop(self, *, finish: bool = False) -> None:
+        if self._inputs is not None:
+            self._inputs.close()
+        worker, self._worker = self._worker, None
         if worker is not None:
-            worker.stop()
+            worker.stop(finish=finish)
             self._dropped += worker.mailbox.dropped
+        self._inputs = None
         calibration, self._calibration = self._calibration, None
         if calibration is not None:
             calibration.done.set()

@@ -15,10 +15,12 @@ from hand_pose_ros.ros.camera_info import camera_from_info
 from hand_pose_ros.ros.node.parameters import BEST_EFFORT, RELIABLE
 
 
-def sensor_qos(reliability: str) -> QoSProfile:
-    """Return the QoS of a subscription to a camera: the newest message only."""
+def sensor_qos(reliability: str, depth: int = 1) -> QoSProfile:
+    """Return the QoS of a subscription to a camera: the newest messages only."""
     policies = {RELIABLE: ReliabilityPolicy.RELIABLE, BEST_EFFORT: ReliabilityPolicy.BEST_EFFORT}
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=policies[reliability])
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=policies[reliability]
+    )
 
 
 class ImageFacts(NamedTuple):

@@ -42,6 +42,14 @@ class InputConfig(CheckedBlock):
         "QoS of the camera's topics; best_effort matches every publisher",
         (BEST_EFFORT, RELIABLE),
     )
+    queue_size: int = option(
+        1,
+        "images that may wait; 1: the newest wins, as a robot wants it; more: for recordings, "
+        "where every image counts",
+        1,
+        1000,
+        read_only=True,
+    )
     use_depth: bool = option(
         False, "take distances from a registered depth image on 'depth'", 0, 1, read_only=True
     )

@@ -90,7 +90,7 @@ class CameraSubscriptions:
         return topic
 
     def _subscribe(self, kind: type, name: str, receive: Callable[[Any], None]) -> None:
-        qos = sensor_qos(self._settings().reliability)
+        qos = sensor_qos(self._settings().reliability, self._settings().queue_size)
         self._subscriptions.append(self._node.create_subscription(kind, name, receive, qos))
 
     def _check(self) -> None:
