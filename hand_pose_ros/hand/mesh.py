@@ -64,6 +64,17 @@ class HandMesh:
         self._basis = self._rest.basis(rest_vertices.double(), weights.double())
         self._placed: dict[tuple[torch.dtype, torch.device], tuple[Tensor, _RestFrames]] = {}
 
+    def with_rest(self, rest_vertices: Float[Tensor, "vertex 3"]) -> HandMesh:
+        """Return a hand of the same pose, bones and skinning with another surface."""
+        return HandMesh(
+            rest_vertices,
+            self._faces,
+            self.uvs,
+            self.weights,
+            self.rest_hand,
+            self.wrist_loop,
+        )
+
     def faces(self, side: str = "right") -> Int[Tensor, "face 3"]:
         """Return vertex indices (F, 3), counter-clockwise seen from outside, for a side's hand."""
         _check_side(side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,12 +46,18 @@ class SourceHand:
         return np.sum([self.weight(f"finger{finger}-{k}") for k in (1, 2, 3)], axis=0)
 
 
-def load_source_hand() -> SourceHand:
-    """Build anny's hand model (a minute or two the first time) and return its rest state."""
+def load_model(*, local_changes: bool = False) -> Any:
+    """Return anny's hand model; building it takes a minute or two the first time."""
     import anny
 
-    model = anny.Anny(rig="anny-hand.R", topology="hand.R")
-    rest = model(phenotype_kwargs=PHENOTYPE)
+    changes = "all" if local_changes else "none"
+    return anny.Anny(rig="anny-hand.R", topology="hand.R", local_changes=changes)
+
+
+def load_source_hand(model: Any = None, **person: Any) -> SourceHand:
+    """Return the rest state of anny's hand for a person: arguments of the model's call."""
+    model = model or load_model()
+    rest = model(**(person or {"phenotype_kwargs": PHENOTYPE}))
     weights = torch.zeros(len(model.template_vertices), len(model.bone_labels)).double()
     weights.scatter_add_(1, model.vertex_bone_indices.long(), model.vertex_bone_weights.double())
     hand = SourceHand(
