@@ -9,7 +9,7 @@ from ros_samples import STAMP_NS, make_frame, make_hand, make_mesh
 from hand_pose_ros.errors import ConfigError, ShapeError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.ros import conversions
-from hand_pose_ros.ros.markers import BONES_ID, JOINTS_ID, MESH_ID, MarkerStyle, MarkerWriter
+from hand_pose_ros.ros.markers import MarkerStyle, MarkerWriter
 from hand_pose_ros.ros.messages import MESSAGES
 from hand_pose_ros.ros.typestore import rosbags_types, typestore
 
@@ -27,7 +27,7 @@ def draw(writer: MarkerWriter, *hands, meshes=None) -> dict:
 
 def test_bones_join_the_keypoints_of_the_tree() -> None:
     hand = make_hand(1, "left")
-    bones = draw(MarkerWriter(TYPES), hand)["hand_left_1", BONES_ID]
+    bones = draw(MarkerWriter(TYPES), hand)["left_skeleton", 0]
     assert (bones.type, bones.action) == (MARKER.LINE_LIST, MARKER.ADD)
     segments = conversions.points_array(bones.points).reshape(20, 2, 3)
     lengths = np.linalg.norm(segments[:, 1] - segments[:, 0], axis=-1)
@@ -39,9 +39,7 @@ def test_bones_join_the_keypoints_of_the_tree() -> None:
 
 def test_joints_are_spheres_of_their_size() -> None:
     hand = make_hand(1)
-    joints = draw(MarkerWriter(TYPES, MarkerStyle(joint_diameter=0.01)), hand)[
-        "hand_right_1", JOINTS_ID
-    ]
+    joints = draw(MarkerWriter(TYPES, MarkerStyle(joint_diameter=0.01)), hand)["right_skeleton", 1]
     assert joints.type == MARKER.SPHERE_LIST
     assert (joints.scale.x, joints.scale.y, joints.scale.z) == (0.01, 0.01, 0.01)
     np.testing.assert_array_equal(conversions.points_array(joints.points), hand.keypoints)
@@ -51,9 +49,7 @@ def test_joints_are_spheres_of_their_size() -> None:
 def test_the_mesh_is_a_list_of_its_triangles() -> None:
     hand = make_hand(1)
     vertices, faces = make_mesh(hand)
-    mesh = draw(MarkerWriter(TYPES), hand, meshes={"1": (vertices, faces)})[
-        "hand_right_1", MESH_ID
-    ]
+    mesh = draw(MarkerWriter(TYPES), hand, meshes={"1": (vertices, faces)})["right_surface", 0]
     assert mesh.type == MARKER.TRIANGLE_LIST
     assert (mesh.scale.x, mesh.scale.y, mesh.scale.z) == (1, 1, 1)
     points = conversions.points_array(mesh.points).reshape(-1, 3, 3)
@@ -80,10 +76,21 @@ def test_what_was_lost_is_deleted_once() -> None:
     draw(writer, stays, goes, meshes={"0": make_mesh(stays)})
     after = draw(writer, stays)
     deleted = {key for key, marker in after.items() if marker.action == MARKER.DELETE}
-    assert deleted == {("hand_right_0", MESH_ID), ("hand_left_1", 0), ("hand_left_1", 1)}
+    assert deleted == {("right_surface", 0), ("left_skeleton", 2), ("left_skeleton", 3)}
     assert all(marker.action == MARKER.ADD for marker in draw(writer, stays).values())
     assert {marker.action for marker in draw(writer).values()} == {MARKER.DELETE}
     assert draw(writer) == {}
+
+
+def test_a_hand_keeps_its_markers_and_a_new_one_takes_those_that_are_free() -> None:
+    writer = MarkerWriter(TYPES)
+    first, second, third = (make_hand(seed) for seed in range(3))
+    draw(writer, first, second)
+    assert set(draw(writer, second)) >= {("right_skeleton", 2), ("right_skeleton", 3)}
+    after = draw(writer, second, third)
+    assert [key for key, m in after.items() if m.action == MARKER.DELETE] == []
+    points = conversions.points_array(after["right_skeleton", 1].points)
+    np.testing.assert_array_equal(points, third.keypoints)
 
 
 def test_reset_forgets_what_was_shown() -> None:
@@ -98,7 +105,7 @@ def test_what_is_not_finite_is_not_drawn() -> None:
     vertices, faces = make_mesh(hand)
     vertices[3, 1] = np.inf
     keys = set(draw(MarkerWriter(TYPES), hand, meshes={"0": (vertices, faces)}))
-    assert keys == {("hand_right_0", BONES_ID), ("hand_right_0", JOINTS_ID)}
+    assert keys == {("right_skeleton", 0), ("right_skeleton", 1)}
     broken = make_hand(0, keypoints=np.full((21, 3), np.nan))
     assert draw(MarkerWriter(TYPES), broken) == {}
 

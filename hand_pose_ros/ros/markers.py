@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from hand_pose_ros.ros.messages import MessageTypes
 from hand_pose_ros.runtime.colors import KEYPOINT_COLORS, SIDE_COLORS
 from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate
 
-BONES_ID, JOINTS_ID, MESH_ID = 0, 1, 2
-"""Marker ids within the namespace of a hand."""
+SKELETON, SURFACE = "skeleton", "surface"
+"""What a viewer can switch off: the namespaces are `right_skeleton`, `left_surface` and so on."""
 
 MESH_STEP = 2.0**-16
 """Grid of the surface's vertices [m], 15 um: short binary fractions, so that a bag compresses."""
@@ -33,13 +34,14 @@ class MarkerStyle:
         lifetime_s: how long a marker stays without a newer one [s]; 0 means for ever.
         bone_width: width of the bones [m].
         joint_diameter: diameter of the joints [m].
-        mesh_opacity: 0 (unseen) to 1 (solid).
+        mesh_opacity: 0 (unseen) to 1 (solid). RViz does not sort the faces of a surface that can
+            be seen through: it looks torn.
     """
 
     lifetime_s: float = 0.5
     bone_width: float = 0.004
     joint_diameter: float = 0.008
-    mesh_opacity: float = 0.6
+    mesh_opacity: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("lifetime_s", "bone_width", "joint_diameter", "mesh_opacity"):
@@ -56,10 +58,11 @@ class MarkerWriter:
         self._types = types
         self._style = style or MarkerStyle()
         self._shown: set[tuple[str, int]] = set()
+        self._numbers: dict[str, int] = {}
 
     def reset(self) -> None:
         """Forget what is shown; nothing of it will be deleted."""
-        self._shown = set()
+        self._shown, self._numbers = set(), {}
 
     def markers(
         self,
@@ -79,6 +82,7 @@ class MarkerWriter:
             ShapeError: vertices or faces have another shape.
         """
         meshes = meshes or {}
+        self._number(frame)
         drawn = []
         for hand in frame.hands:
             if not np.isfinite(hand.keypoints).all():
@@ -94,11 +98,12 @@ class MarkerWriter:
     def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
         types, style = self._types, self._style
         colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
-        bones = self._marker(frame, hand, BONES_ID, types.Marker.LINE_LIST)
+        bones = self._marker(frame, hand, SKELETON, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())
         bones.colors = [colors[end] for end in _BONE_ENDS[:, 1] for _ in range(2)]
-        joints = self._marker(frame, hand, JOINTS_ID, types.Marker.SPHERE_LIST)
+        joints = self._marker(frame, hand, SKELETON, types.Marker.SPHERE_LIST)
+        joints.id += 1
         joints.scale = _cube(types, style.joint_diameter)
         joints.points = types.points(hand.keypoints, np.arange(len(hand.keypoints)))
         joints.colors = colors
@@ -119,20 +124,27 @@ class MarkerWriter:
             )
         if not np.isfinite(vertices).all():
             return []
-        surface = self._marker(frame, hand, MESH_ID, self._types.Marker.TRIANGLE_LIST)
+        surface = self._marker(frame, hand, SURFACE, self._types.Marker.TRIANGLE_LIST)
         surface.scale = _cube(self._types, 1.0)
         surface.points = self._types.points(
             np.round(vertices / MESH_STEP) * MESH_STEP, faces.ravel()
         )
         return [surface]
 
-    def _marker(self, frame: FrameEstimate, hand: HandEstimate, number: int, kind: int) -> Any:
+    def _number(self, frame: FrameEstimate) -> None:
+        """Give each hand a number, the same for as long as it is in view, and as low as can be."""
+        names = [hand_name(hand) for hand in frame.hands]
+        kept = {name: self._numbers[name] for name in names if name in self._numbers}
+        free = (number for number in itertools.count() if number not in kept.values())
+        self._numbers = kept | {name: next(free) for name in names if name not in kept}
+
+    def _marker(self, frame: FrameEstimate, hand: HandEstimate, part: str, kind: int) -> Any:
         types = self._types
         sec, fraction = divmod(self._style.lifetime_s, 1.0)
         return types.Marker(
             header=header(types, frame.stamp_ns, frame.frame_id),
-            ns=hand_name(hand),
-            id=number,
+            ns=f"{hand.side}_{part}",
+            id=2 * self._numbers[hand_name(hand)],
             type=kind,
             action=types.Marker.ADD,
             pose=types.Pose(orientation=types.Quaternion(w=1.0)),
