@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import yaml
 
 from hand_pose_ros.errors import UnavailableError
+from hand_pose_ros.resources import samples_folder
 from hand_pose_ros.ros.messages import rclpy_types
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +87,49 @@ def test_the_launch_file_remaps_the_camera(image, info, expected):
     assert remapped["image"] == image
     assert remapped["image/compressed"] == f"{image}/compressed"
     assert remapped["camera_info"] == expected
+
+
+@pytest.fixture
+def environment():
+    """The environment of processes that find this Python and have a domain of their own."""
+    pytest.importorskip("mediapipe", reason="the node's own detector is MediaPipe")
+    for name in ("lark", "osrf_pycommon", "launch_pytest", "ros2launch"):
+        pytest.importorskip(name, reason=f"needs {name}, which is not installed here")
+    try:
+        rclpy_types()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "ROS_DOMAIN_ID": "91"}
+
+
+def run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Return the exit code of a process and all that it said."""
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240.0, check=False
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.mark.ros
+def test_the_launched_node_goes_active_answers_and_goes_away(environment):
+    command = [sys.executable, "-m", "pytest", "-p", "launch_pytest.plugin"]
+    code, said = run([*command, str(Path(__file__).with_name("launch_estimator.py"))], environment)
+    assert code == 0, said
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_a_recording_is_replayed_recorded_and_scored(environment, tmp_path):
+    for name in ("rosbag2_py", "ros2bag"):
+        pytest.importorskip(name, reason=f"{name} is not in this ROS")
+    out = tmp_path / "hands"
+    command = ["ros2", "launch", "hand_pose_ros", "replay.launch.py", f"out:={out}"]
+    command += [f"bag:={samples_folder() / 'gestures.mcap'}", "rate:=2.0", "queue_size:=1000"]
+    code, said = run(command, environment)
+    assert code == 0, said
+    assert "answered: 300 of the 300 images" in said
+    assert "367 of 367 hands found, 0 of them with the wrong side" in said
+    code, said = run(command, environment)
+    assert code != 0
+    assert f"{out} exists; name another bag" in said

@@ -1,21 +1,18 @@
-"""The launch files as users start them: the node comes up, answers, and goes with them."""
+"""The launch file as users start it: the node comes up, answers, and goes away with it.
+
+Not collected with the other tests: ROS's launch takes over the logging of the process that it runs
+in. `test_launch.py` runs this file in one of its own, with the plugin `launch_pytest.plugin`.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from pathlib import Path
 
+import launch_pytest
 import pytest
 from node_bench import FRAME_ID, Bench
 
-for name in ("lark", "osrf_pycommon"):
-    pytest.importorskip(name, reason=f"ROS's launch needs {name}, which is not installed here")
-launch_pytest = pytest.importorskip("launch_pytest", reason="needs ROS's launch_pytest")
-pytest.importorskip("mediapipe", reason="the node's own detector is MediaPipe")
-pytest.importorskip("hand_pose_ros.msg", reason="the package is not built in this workspace")
-pytest_plugins = ("launch_pytest.plugin",)
 pytestmark = pytest.mark.ros
 
 DOMAIN = 91
@@ -83,24 +80,3 @@ def test_the_launched_node_goes_active_answers_and_goes_away(estimator, types):
         bench.close()
     yield  # here it is told to stop
     assert estimator[1] == [0]
-
-
-@pytest.mark.slow
-def test_a_recording_is_replayed_recorded_and_scored(tmp_path):
-    pytest.importorskip("rosbag2_py", reason="rosbag2_py is not in this ROS")
-    pytest.importorskip("ros2bag", reason="ros2bag is not in this ROS")
-    from hand_pose_ros.resources import samples_folder
-
-    out = tmp_path / "hands"
-    command = ["ros2", "launch", "hand_pose_ros", "replay.launch.py", f"out:={out}"]
-    command += [f"bag:={samples_folder() / 'gestures.mcap'}", "rate:=2.0", "queue_size:=1000"]
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
-    ended = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=180.0, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "answered: 300 of the 300 images" in ended.stdout
-    assert "367 of 367 hands found, 0 of them with the wrong side" in ended.stdout
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert again.returncode != 0
-    assert f"{out} exists; name another bag" in again.stdout + again.stderr
