@@ -1,11 +1,15 @@
 """The `folder` dataset: a folder of images and, where there are any, annotations beside them.
 
     DATASET/images/*.jpg, *.png, ...
-    DATASET/annotations.json   {"images": {NAME: {"side", "K", "keypoints", "box"}}}
+    DATASET/annotations.json   {"images": {NAME: {"side", "K", "distortion", "distortion_model",
+                                                  "keypoints", "box"}}}
 
 Every field of an image may be missing. `K` is the 3x3 intrinsic matrix of that image [px],
-`keypoints` 21 points [m] in the camera optical frame, `box` x, y, w, h [px]. A folder that holds
-images directly, without annotations, is read too.
+`distortion` and `distortion_model` are as in sensor_msgs/CameraInfo, none and `plumb_bob` where
+missing; `keypoints` 21 points [m] in the camera optical frame, `box` x, y, w, h [px]. They are
+those of one hand; where an image shows more, of the first. Further fields are not read: rendered
+datasets (`data.synthetic.output`) have all hands in `hands`, and masks and depth beside the
+images. A folder that holds images directly, without annotations, is read too.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ class FolderSample:
         K: (3, 3) intrinsic matrix [px]; None where unknown.
         box: x, y, w, h of the hand [px]; None where unknown.
         keypoints: (21, 3) true joints [m], camera optical frame; None where unknown.
+        distortion: coefficients, order of sensor_msgs/CameraInfo; empty for none.
+        distortion_model: see `Camera`.
     """
 
     name: str
@@ -47,12 +53,14 @@ class FolderSample:
     K: npt.NDArray[np.float64] | None = None
     box: tuple[float, float, float, float] | None = None
     keypoints: npt.NDArray[np.float64] | None = None
+    distortion: tuple[float, ...] = ()
+    distortion_model: str = "plumb_bob"
 
     def camera(self, width: int, height: int) -> Camera:
         """Return the camera of the image, whose size is read with it; a guess where K is None."""
         if self.K is None:
             return Camera.from_field_of_view(width, height)
-        return Camera(self.K, width, height)
+        return Camera(self.K, width, height, self.distortion, self.distortion_model)
 
 
 def read_folder(
@@ -135,22 +143,38 @@ def _sample(
     box = _numbers(annotation, "box", (4,), where)
     if box is not None and not (box[2] > 0 and box[3] > 0):
         raise InputError(f"{where}.box is {box.tolist()}; its width and height must be above 0")
-    K = _numbers(annotation, "K", (3, 3), where)
-    if K is not None:
-        try:
-            K = Camera(K, 1, 1).K
-        except InputError as error:
-            raise InputError(f"{where}.K: {error}") from error
+    lens = _lens(annotation, where)
     keypoints = None
     if with_keypoints:
         keypoints = _numbers(annotation, "keypoints", (len(KEYPOINTS), 3), where)
+    corners = None if box is None else tuple(box.tolist())
+    if lens is None:
+        return FolderSample(name, path, side, None, corners, keypoints)
     return FolderSample(
-        name, path, side, K, None if box is None else tuple(box.tolist()), keypoints
+        name, path, side, lens.K, corners, keypoints, lens.distortion, lens.distortion_model
     )
 
 
+def _lens(annotation: dict[str, Any], where: str) -> Camera | None:
+    """Return the camera without its size; None where there is no K."""
+    K = _numbers(annotation, "K", (3, 3), where)
+    distortion = _numbers(annotation, "distortion", None, where)
+    coefficients = () if distortion is None else tuple(distortion.tolist())
+    if K is None:
+        if coefficients:
+            raise InputError(f"{where}.distortion is {coefficients} without a K; give both")
+        return None
+    model = str(annotation.get("distortion_model", "plumb_bob"))
+    try:
+        return Camera(K, 1, 1, coefficients, model)
+    except InputError as error:
+        # Its messages name the distortion where it is that.
+        field = "" if "distortion" in str(error) else ".K"
+        raise InputError(f"{where}{field}: {error}") from error
+
+
 def _numbers(
-    annotation: dict[str, Any], field: str, shape: tuple[int, ...], where: str
+    annotation: dict[str, Any], field: str, shape: tuple[int, ...] | None, where: str
 ) -> npt.NDArray[np.float64] | None:
     value = annotation.get(field)
     if value is None:
@@ -159,8 +183,10 @@ def _numbers(
         numbers = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}.{field} is not an array of numbers: {error}") from error
-    if numbers.shape != shape:
-        raise InputError(f"{where}.{field} has shape {numbers.shape}; it must be {shape}")
+    if numbers.shape != (shape or (numbers.size,)):
+        raise InputError(
+            f"{where}.{field} has shape {numbers.shape}; it must be {shape or '(n,)'}"
+        )
     if not np.isfinite(numbers).all():
         raise InputError(f"{where}.{field} has values that are not finite")
     return numbers

@@ -1,0 +1,1 @@
+"""What becomes of rendered samples: labels and files."""
