@@ -120,7 +120,7 @@ class Movement:
         """Return articulation (23,) [rad], R_cam_wrist (3, 3) and position (3,) [m] at a time."""
         index = int(np.clip(np.searchsorted(self._times, time) - 1, 0, len(self._times) - 2))
         start, end = self._times[index : index + 2]
-        share = _minimum_jerk((time - start) / (end - start))
+        share = minimum_jerk((time - start) / (end - start))
         sway = np.sin(self._rates * time + self._phases).mean(0)
         angles = self._angles[index] + share * (self._angles[index + 1] - self._angles[index])
         low, high = np.array(skeleton.ARTICULATION_LIMITS).T
@@ -140,6 +140,7 @@ def _turned(turn: tuple[float, float, float]) -> Rotation:
     return view * upright
 
 
-def _minimum_jerk(share: float) -> float:
+def minimum_jerk(share: float) -> float:
+    """Return how far a movement has come (0 to 1) when a share of its time has gone by."""
     share = min(max(share, 0.0), 1.0)
     return share**3 * (10.0 - 15.0 * share + 6.0 * share * share)

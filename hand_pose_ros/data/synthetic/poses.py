@@ -9,11 +9,13 @@ and radians outside.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.rotations import matrix_from_euler, matrix_from_quaternion
 
@@ -69,7 +71,10 @@ _SPREAD_DEG = (13.0, 1.0, -8.0, -16.0)
 
 
 def sample_articulation(
-    count: int, generator: torch.Generator, blend: float = 0.4
+    count: int,
+    generator: torch.Generator,
+    blend: float = 0.4,
+    families: Sequence[str] = FAMILIES,
 ) -> Float[Tensor, "{count} 23"]:
     """Draw joint angles [rad], order `skeleton.ARTICULATION`, inside the limits.
 
@@ -77,8 +82,9 @@ def sample_articulation(
         count: how many hands.
         generator: source of all randomness.
         blend: share of hands that lie between two drawn poses, as in the middle of a movement.
+        families: which of `FAMILIES` are drawn.
     """
-    first, second = _draw(count, generator), _draw(count, generator)
+    first, second = (_draw(count, generator, families) for _ in range(2))
     share = torch.rand(count, 1, generator=generator)
     share = share * (torch.rand(count, 1, generator=generator) < blend)
     degrees = first + share * (second - first)
@@ -87,9 +93,14 @@ def sample_articulation(
     return torch.deg2rad(degrees).clamp(low, high)
 
 
-def _draw(count: int, generator: torch.Generator) -> Tensor:
+def _draw(count: int, generator: torch.Generator, families: Sequence[str]) -> Tensor:
     """Draw unblended angles [deg] of `count` hands."""
-    weights = torch.tensor([row[0] for row in _FAMILIES.values()])
+    unknown = set(families) - set(FAMILIES)
+    if unknown or not families:
+        raise InputError(
+            f"families of poses are {tuple(families)}; they must be some of {', '.join(FAMILIES)}"
+        )
+    weights = torch.tensor([row[0] * (name in families) for name, row in _FAMILIES.items()])
     family = torch.multinomial(weights, count, replacement=True, generator=generator)
     fingers = _draw_fingers(family, generator)
     thumb = _draw_thumb(family, generator)

@@ -7,7 +7,6 @@ centre of the upper left pixel is (0, 0).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -15,45 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.data.synthetic import shaders
-from hand_pose_ros.data.synthetic.looks import Light, Scene, SkinLook
+from hand_pose_ros.data.synthetic.context import Targets, create_context
+from hand_pose_ros.data.synthetic.edges import smoothed
+from hand_pose_ros.data.synthetic.light import Scene
+from hand_pose_ros.data.synthetic.programs import DrawnHand, DrawnThings, Thing, set_light
+from hand_pose_ros.data.synthetic.projection import NEAR, camera_matrix, light_matrix
+from hand_pose_ros.data.synthetic.props import Prop
+from hand_pose_ros.data.synthetic.rendered import FIRST_PROP, Layers, RenderedHand
+from hand_pose_ros.data.synthetic.solids import corner_normals
 from hand_pose_ros.data.synthetic.surface import Shaped, drawn_surface
-from hand_pose_ros.errors import InputError, ShapeError, UnavailableError
-from hand_pose_ros.hand import skeleton
+from hand_pose_ros.data.synthetic.wardrobe import gloved, worn_things
+from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 
-_NEAR, _FAR = 0.03, 5.0
-_SHADOW_SIZE = 1024
-_EGL = "libEGL.so.1"
+__all__ = ["HandRenderer", "Layers", "RenderedHand", "over"]
 
-
-@dataclass(frozen=True, eq=False)
-class RenderedHand:
-    """One hand to draw.
-
-    Attributes:
-        vertices: (V, 3) [m] in the camera frame: `HandMesh.pose` plus the wrist's position.
-        forearm: (3,) direction from the wrist to the elbow, camera frame; for a straight wrist the
-            opposite of the wrist frame's x axis.
-        side: "right" or "left".
-        skin: whose hand it is.
-    """
-
-    vertices: npt.NDArray[np.floating]
-    forearm: npt.NDArray[np.floating]
-    side: str = "right"
-    skin: SkinLook = field(default_factory=SkinLook)
-
-    def __post_init__(self) -> None:
-        if self.side not in skeleton.SIDES:
-            raise InputError(f"side is {self.side!r}; it must be one of {skeleton.SIDES}")
-        for name, shape in (("vertices", (None, 3)), ("forearm", (3,))):
-            array = np.asarray(getattr(self, name), np.float64)
-            if array.ndim != len(shape) or array.shape[-1] != 3:
-                raise ShapeError(f"{name} has shape {array.shape}; it must be {shape}")
-            if not np.isfinite(array).all():
-                raise InputError(f"{name} of a hand to draw are not all finite")
-            object.__setattr__(self, name, array)
-        object.__setattr__(self, "forearm", self.forearm / np.linalg.norm(self.forearm))
+_MOST = FIRST_PROP - 1
+_LARGE = 1300.0
+"""Pixels per metre from which on a hand is drawn with all of its triangles."""
 
 
 class HandRenderer:
@@ -62,7 +40,7 @@ class HandRenderer:
     Args:
         width: of the images [px].
         height: of the images [px].
-        supersampling: pixels drawn per pixel and axis, averaged afterwards.
+        supersampling: samples of coverage per pixel and axis; light is worked out once a pixel.
 
     Raises:
         UnavailableError: moderngl or EGL is missing; the message names what to install.
@@ -74,11 +52,14 @@ class HandRenderer:
                 f"a renderer of {width} x {height} px, supersampling {supersampling}; all must be "
                 "at least 1"
             )
-        self.width, self.height, self._factor = width, height, supersampling
+        self.width, self.height, self._focal = width, height, 1.0
         self._surface = drawn_surface()
-        self._context = _create_context()
-        self._make_targets()
-        self._make_programs()
+        self._context = create_context()
+        self._targets = Targets(self._context, width, height, supersampling)
+        self._depth = self._context.program(shaders.DEPTH_VERTEX, shaders.DEPTH_FRAGMENT)
+        self._hand = DrawnHand(self._context, self._surface, self._depth)
+        self._things = DrawnThings(self._context, self._depth)
+        self._context.enable(self._context.DEPTH_TEST)
 
     def render(
         self, hands: Sequence[RenderedHand], camera: Camera, scene: Scene | None = None
@@ -88,25 +69,32 @@ class HandRenderer:
         Raises:
             InputError: the camera has another size than the renderer, or a distortion.
         """
-        self._check(camera)
-        scene = scene or Scene()
-        shaped = [self._surface.shape(hand.vertices, hand.side, hand.forearm) for hand in hands]
-        light_clip = _light_matrix(shaped, scene.light)
-        for program, name in ((self._skin, "light_clip"), (self._shadow, "light_clip")):
-            program[name].write(light_clip.T.astype("f4").tobytes())
-        self._skin["camera_clip"].write(_camera_matrix(camera).T.astype("f4").tobytes())
-        self._draw_shadows(shaped)
-        self._target.use()
-        self._target.clear(0.0, 0.0, 0.0, 0.0)
-        self._set_light(scene)
-        for hand, surface in zip(hands, shaped, strict=True):
-            self._set_skin(hand.skin)
-            self._upload(surface)
-            self._skin_array.render()
-        raw = np.frombuffer(self._target.read(components=4), np.uint8)
-        size = (self.height, self._factor, self.width, self._factor, 4)
-        # The mean of premultiplied samples: colour there is 0 where nothing was drawn.
-        return raw.reshape(size).mean(axis=(1, 3)).round().astype(np.uint8)
+        return self.render_layers(hands, camera, scene).rgba
+
+    def render_layers(
+        self,
+        hands: Sequence[RenderedHand],
+        camera: Camera,
+        scene: Scene | None = None,
+        props: Sequence[Prop] = (),
+    ) -> Layers:
+        """Return the picture of hands and props with depth and labels.
+
+        Raises:
+            InputError: the camera has another size than the renderer, or a distortion; or there
+                are more than 127 hands or props.
+        """
+        self._check(hands, camera, props)
+        self._focal = float(camera.K[0, 0])
+        shaped = [self._shaped(hand) for hand in hands]
+        things = [_of_prop(prop, FIRST_PROP + k) for k, prop in enumerate(props)]
+        for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
+            things += worn_things(hand.worn, self._surface, surface, 1 + k)
+        self._things.upload(things)
+        clip = camera_matrix(camera)
+        self._light(hands, shaped, things, clip, scene or Scene())
+        self._draw_shaded(hands, shaped)
+        return self._read(hands, shaped, clip)
 
     def close(self) -> None:
         """Give the context back."""
@@ -123,7 +111,7 @@ class HandRenderer:
     ) -> None:
         self.close()
 
-    def _check(self, camera: Camera) -> None:
+    def _check(self, hands: Sequence[RenderedHand], camera: Camera, props: Sequence[Prop]) -> None:
         if (camera.width, camera.height) != (self.width, self.height):
             raise InputError(
                 f"the camera has {camera.width} x {camera.height} px, the renderer "
@@ -131,64 +119,83 @@ class HandRenderer:
             )
         if camera.is_distorted:
             raise InputError("the renderer draws pinhole cameras; this one has a distortion")
+        if max(len(hands), len(props)) > _MOST:
+            raise InputError(
+                f"{len(hands)} hands and {len(props)} props; there are labels for {_MOST} each"
+            )
 
-    def _make_targets(self) -> None:
-        size = (self.width * self._factor, self.height * self._factor)
-        self._target = self._context.framebuffer(
-            [self._context.renderbuffer(size, 4)], self._context.depth_renderbuffer(size)
-        )
-        self._shadow_map = self._context.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
-        self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
-        self._shadow_map.compare_func = "<="
-        self._shadow_target = self._context.framebuffer(depth_attachment=self._shadow_map)
-        self._context.enable(self._context.DEPTH_TEST)
+    def _shaped(self, hand: RenderedHand) -> Shaped:
+        surface = self._surface.shape(hand.vertices, hand.side, hand.forearm)
+        glove = hand.worn.glove
+        return gloved(surface, glove, self._surface) if glove else surface
 
-    def _make_programs(self) -> None:
-        context, surface = self._context, self._surface
-        self._skin = context.program(shaders.SKIN_VERTEX, shaders.SKIN_FRAGMENT)
-        self._shadow = context.program(shaders.SHADOW_VERTEX, shaders.SHADOW_FRAGMENT)
-        count = len(surface.attributes)
-        self._moving = context.buffer(reserve=count * 7 * 4, dynamic=True)
-        fixed = context.buffer(surface.attributes.tobytes())
-        indices = context.buffer(surface.faces.astype("i4").tobytes())
-        moving = (self._moving, "3f 3f 1f", "position", "normal", "openness")
-        self._skin_array = context.vertex_array(
-            self._skin, [moving, (fixed, "3f 4f 3f", "rest", "skin", "nail")], indices
-        )
-        self._shadow_array = context.vertex_array(
-            self._shadow, [(self._moving, "3f 4x4", "position")], indices
-        )
+    def _light(
+        self,
+        hands: Sequence[RenderedHand],
+        shaped: list[Shaped],
+        things: list[Thing],
+        clip: npt.NDArray[np.float64],
+        scene: Scene,
+    ) -> None:
+        """Draw the shadows, and tell all programs of light and camera."""
+        parts = [surface.positions[self._surface.compact] for surface in shaped]
+        parts += [thing.vertices[:, :3] for thing in things if thing.label >= FIRST_PROP]
+        points = np.concatenate(parts) if parts else np.zeros((1, 3))
+        light_clip, reach = light_matrix(points, scene.light.direction)
+        self._draw_depth(self._targets.shadow, hands, shaped, light_clip)
+        self._targets.shadow_map.use(0)
+        programs = [self._hand.skin]
+        if any(hand.worn.glove for hand in hands):
+            programs.append(self._hand.glove)
+        if things:
+            programs.append(self._things.program)
+        for program in programs:
+            set_light(program, scene, light_clip, reach)
+            program["camera_clip"].write(clip.T.astype("f4").tobytes())
 
-    def _upload(self, surface: Shaped) -> None:
-        columns = (surface.positions, surface.normals, surface.openness[:, None])
-        self._moving.write(np.concatenate(columns, axis=1).tobytes())
+    def _draw_depth(
+        self,
+        target: Any,
+        hands: Sequence[RenderedHand],
+        shaped: list[Shaped],
+        clip: npt.NDArray[np.float64],
+    ) -> None:
+        target.use()
+        target.clear(depth=1.0)
+        self._depth["clip"].write(clip.T.astype("f4").tobytes())
+        for hand, surface in zip(hands, shaped, strict=True):
+            self._hand.upload(surface)
+            self._hand.draw("depth", hand.side, fine=_is_large(surface, self._focal))
+        self._things.draw(depth=True)
 
-    def _draw_shadows(self, shaped: list[Shaped]) -> None:
-        self._shadow_target.use()
-        self._shadow_target.clear(depth=1.0)
-        for surface in shaped:
-            self._upload(surface)
-            self._shadow_array.render()
-        self._shadow_map.use(0)
-        self._skin["shadow_map"] = 0
+    def _draw_shaded(self, hands: Sequence[RenderedHand], shaped: list[Shaped]) -> None:
+        self._targets.shaded.use()
+        self._targets.shaded.clear(0.0, 0.0, 0.0, 0.0)
+        for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
+            glove = hand.worn.glove
+            if glove:
+                self._hand.set_glove(glove, hand.skin)
+            else:
+                self._hand.set_skin(hand.skin)
+            program = self._hand.glove if glove else self._hand.skin
+            program["label"] = float(1 + k)
+            self._hand.upload(surface)
+            fine = _is_large(surface, self._focal)
+            self._hand.draw("glove" if glove else "skin", hand.side, fine=fine)
+        self._things.draw(depth=False)
 
-    def _set_light(self, scene: Scene) -> None:
-        light = scene.light
-        direction = np.asarray(light.direction, float)
-        self._skin["to_light"] = tuple(direction / np.linalg.norm(direction))
-        self._skin["light_colour"] = light.colour
-        self._skin["sky_colour"] = light.sky
-        self._skin["ground_colour"] = light.ground
-        self._skin["exposure"] = scene.exposure
-
-    def _set_skin(self, skin: SkinLook) -> None:
-        names = ("back_colour", "palm_colour", "nail_colour")
-        for name, colour in zip(names, skin.colours(), strict=True):
-            self._skin[name] = colour
-        self._skin["mottle"] = skin.mottle
-        self._skin["gloss"] = skin.gloss
-        self._skin["seed"] = 0.05 * skin.seed
-        self._skin["knuckle_depth"] = 0.45 + 0.45 * skin.tone
+    def _read(
+        self,
+        hands: Sequence[RenderedHand],
+        shaped: list[Shaped],
+        clip: npt.NDArray[np.float64],
+    ) -> Layers:
+        colour = self._targets.read_colour()
+        depth, label = self._targets.read_depth()
+        if self._targets.fine is not None:
+            self._draw_depth(self._targets.fine, hands, shaped, clip)
+            colour = smoothed(colour, depth, self._targets.read_fine())
+        return Layers(colour.copy(), depth.copy(), label.astype(np.uint8))
 
 
 def over(
@@ -204,50 +211,17 @@ def over(
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def _create_context() -> Any:
-    try:
-        import moderngl
-    except ImportError as error:
-        raise UnavailableError(
-            f"rendering needs the package moderngl ({error}); pip install 'hand_pose_ros[render]'"
-        ) from error
-    try:
-        # libEGL serves the OpenGL functions as well, so libGL need not be there.
-        settings: dict[str, Any] = {"backend": "egl", "libegl": _EGL, "libgl": _EGL}
-        return moderngl.create_context(require=330, standalone=True, **settings)
-    except Exception as error:  # moderngl raises the base class
-        raise UnavailableError(
-            f"no OpenGL 3.3 context from EGL ({error}); on Debian and Ubuntu: "
-            "apt-get install libegl1 libgl1-mesa-dri"
-        ) from error
+def _is_large(surface: Shaped, focal: float) -> bool:
+    return focal > _LARGE * max(float(surface.positions[0, 2]), NEAR)
 
 
-def _camera_matrix(camera: Camera) -> npt.NDArray[np.float64]:
-    """Return the clip matrix (4, 4) under which the first row read is the top of the image."""
-    K, width, height = camera.K, camera.width, camera.height
-    depth = (_FAR + _NEAR) / (_FAR - _NEAR)
-    return np.array(
-        [
-            [2 * K[0, 0] / width, 2 * K[0, 1] / width, (2 * K[0, 2] + 1) / width - 1, 0],
-            [0, 2 * K[1, 1] / height, (2 * K[1, 2] + 1) / height - 1, 0],
-            [0, 0, depth, -2 * _FAR * _NEAR / (_FAR - _NEAR)],
-            [0, 0, 1, 0],
-        ]
+def _of_prop(prop: Prop, label: int) -> Thing:
+    assert prop.local is not None
+    parts = (
+        prop.vertices[prop.faces],
+        corner_normals(np.asarray(prop.vertices, np.float64), prop.faces),
+        prop.local[prop.faces],
     )
-
-
-def _light_matrix(shaped: list[Shaped], light: Light) -> npt.NDArray[np.float64]:
-    """Return the parallel projection (4, 4) that sees all hands from the lamp."""
-    points = np.zeros((1, 3), np.float32)
-    if shaped:
-        points = np.concatenate([surface.positions for surface in shaped])
-    middle = (points.min(0) + points.max(0)) / 2
-    radius = max(float(np.linalg.norm(points - middle, axis=1).max()), 1e-3)
-    forward = -np.asarray(light.direction, float)
-    forward /= np.linalg.norm(forward)
-    side = np.cross(forward, (0.0, 1.0, 0.0) if abs(forward[1]) < 0.9 else (1.0, 0.0, 0.0))
-    side /= np.linalg.norm(side)
-    axes = np.stack((side, np.cross(forward, side), forward)) / radius
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = axes, -axes @ middle
-    return matrix
+    corners = np.concatenate(parts, axis=2).reshape(-1, 9)
+    faces = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
+    return Thing(corners.astype(np.float32), faces, prop.material, label)

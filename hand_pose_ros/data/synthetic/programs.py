@@ -1,0 +1,194 @@
+"""The compiled programs with the buffers that they draw, and how looks become their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.data.synthetic import shaders, skin_lines
+from hand_pose_ros.data.synthetic.looks import Scene, SkinLook
+from hand_pose_ros.data.synthetic.props import PATTERNS, Material
+from hand_pose_ros.data.synthetic.surface import DrawnSurface, Shaped
+from hand_pose_ros.data.synthetic.worn import FABRICS, Glove
+
+_SHADOW_UNIT, _LINES_UNIT = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """Triangles to draw beside skin.
+
+    Attributes:
+        vertices: (N, 9) float32: position [m] in the camera frame, unit normal, and place in the
+            pattern [m].
+        faces: (F, 3) int32.
+        material: what they are made of.
+        label: what they count as in `Layers`.
+    """
+
+    vertices: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.int32]
+    material: Material
+    label: int
+
+
+class DrawnHand:
+    """The hand on the graphics side: one set of buffers, filled anew for each hand."""
+
+    def __init__(self, context: Any, surface: DrawnSurface, depth: Any) -> None:
+        self._context = context
+        self._uploaded: Shaped | None = None
+        self._moving = context.buffer(reserve=len(surface.attributes) * 7 * 4, dynamic=True)
+        fixed = context.buffer(surface.attributes.tobytes())
+        indices, coarse = (
+            context.buffer(faces.astype("i4").tobytes())
+            for faces in (surface.faces, surface.coarse_faces)
+        )
+        content = [
+            (self._moving, "3f 3f 1f", "position", "normal", "openness"),
+            (fixed, "3f 4f 3f", "rest", "skin", "nail"),
+        ]
+        self.skin = context.program(shaders.SKIN_VERTEX, shaders.SKIN_FRAGMENT)
+        self.glove = context.program(shaders.SKIN_VERTEX, shaders.GLOVE_FRAGMENT)
+        used = [name for name in ("rest", "skin", "nail") if name in self.glove]
+        gloved = "3f 4f 3f" if "nail" in used else "3f 4f 12x"
+        content_gloved = [content[0], (fixed, gloved, *used)]
+        alone = [(self._moving, "3f 16x", "position")]
+        self._arrays = {}
+        for faces, fine in ((indices, True), (coarse, False)):
+            self._arrays["skin", fine] = context.vertex_array(self.skin, content, faces)
+            self._arrays["glove", fine] = context.vertex_array(self.glove, content_gloved, faces)
+            self._arrays["depth", fine] = context.vertex_array(depth, alone, faces)
+        size = (skin_lines.skin_lines().shape[1], skin_lines.skin_lines().shape[0])
+        self._lines = context.texture(size, 4, skin_lines.skin_lines().tobytes(), alignment=1)
+        self._lines.repeat_x = self._lines.repeat_y = False
+
+    def upload(self, surface: Shaped) -> None:
+        """Put a shaped hand into the buffers, unless it is there."""
+        if surface is self._uploaded:
+            return
+        self._uploaded = surface
+        columns = (surface.positions, surface.normals, surface.openness[:, None])
+        self._moving.write(np.concatenate(columns, axis=1).tobytes())
+
+    def draw(self, what: str, side: str, *, fine: bool) -> None:
+        """Draw the uploaded hand as "skin", as "glove" or for its "depth" alone.
+
+        Args:
+            what: one of these three.
+            side: of the hand.
+            fine: with all of its triangles, which takes four times as long.
+        """
+        if what == "skin":
+            self._lines.use(_LINES_UNIT)
+        # Images are drawn with their first row at the bottom, so what faces us turns clockwise.
+        self._context.front_face = "cw" if side == "right" else "ccw"
+        self._context.enable(self._context.CULL_FACE)
+        self._arrays[what, fine].render()
+        self._context.disable(self._context.CULL_FACE)
+
+    def set_skin(self, look: SkinLook) -> None:
+        """Take a look into the skin's program."""
+        program = self.skin
+        names = ("back_colour", "palm_colour", "nail_colour")
+        for name, colour in zip(names, look.colours(), strict=True):
+            program[name] = colour
+        program["polish"] = (*look.polish, 1.0) if look.polish else (0.0, 0.0, 0.0, 0.0)
+        for name in ("mottle", "gloss", "wrinkles", "redness", "hair", "nail_length"):
+            program[name] = getattr(look, name)
+        program["back_marks"] = (look.veins, look.tendons, look.freckles, look.moles)
+        program["seed"] = _offset(look.seed)
+        program["knuckle_depth"] = 0.45 + 0.45 * look.tone
+        program["lines"] = _LINES_UNIT
+        corner, size = skin_lines.CORNER, skin_lines.SIZE
+        program["lines_place"] = (*corner, 1 / size[0], 1 / size[1])
+
+    def set_glove(self, glove: Glove, look: SkinLook) -> None:
+        """Take a glove into its program."""
+        self.glove["back_colour"] = look.colours()[0]
+        self.glove["glove_colour"] = glove.colour
+        self.glove["glove_fabric"] = FABRICS.index(glove.fabric)
+        self.glove["glove_cuff"] = -glove.cuff
+        self.glove["seed"] = _offset(look.seed)
+
+
+class DrawnThings:
+    """The program that draws props and what hands wear."""
+
+    def __init__(self, context: Any, depth: Any) -> None:
+        self._context, self._depth = context, depth
+        self.program = context.program(shaders.THING_VERTEX, shaders.THING_FRAGMENT)
+        self._held: list[tuple[Thing, Any, Any, tuple[Any, ...]]] = []
+
+    def upload(self, things: list[Thing]) -> None:
+        """Put things into buffers of their own; those of before are given back."""
+        for _, shaded, depth, buffers in self._held:
+            for held in (shaded, depth, *buffers):
+                held.release()
+        self._held = [self._uploaded(thing) for thing in things]
+
+    def draw(self, *, depth: bool) -> None:
+        """Draw all uploaded things, or their depth alone."""
+        for thing, shaded, only_depth, _ in self._held:
+            if depth:
+                only_depth.render()
+                continue
+            self.program["label"] = float(thing.label)
+            self._set(thing.material)
+            shaded.render()
+
+    def _uploaded(self, thing: Thing) -> tuple[Thing, Any, Any, tuple[Any, ...]]:
+        context = self._context
+        vertices = context.buffer(np.ascontiguousarray(thing.vertices, "f4").tobytes())
+        faces = context.buffer(np.ascontiguousarray(thing.faces, "i4").tobytes())
+        all_of_it = [(vertices, "3f 3f 3f", "position", "normal", "local")]
+        shaded = context.vertex_array(self.program, all_of_it, faces)
+        depth = context.vertex_array(self._depth, [(vertices, "3f 24x", "position")], faces)
+        return thing, shaded, depth, (vertices, faces)
+
+    def _set(self, material: Material) -> None:
+        self.program["first_colour"] = material.colour
+        self.program["second_paint"] = material.second
+        self.program["pattern"] = PATTERNS.index(material.pattern)
+        self.program["period"] = material.period
+        finish = (material.gloss, material.sharpness, material.metal, material.fuzz)
+        self.program["finish"] = finish
+
+
+def set_light(
+    program: Any, scene: Scene, light_clip: npt.NDArray[np.float64], reach: float
+) -> None:
+    """Take light and shadows into a program.
+
+    Args:
+        program: any but the one of depth.
+        scene: the light.
+        light_clip: (4, 4), see `projection.light_matrix`.
+        reach: half of the length [m] that it spans.
+    """
+    light = scene.light
+    program["light_clip"].write(light_clip.T.astype("f4").tobytes())
+    program["shadow_map"] = _SHADOW_UNIT
+    program["shadow_reach"] = reach
+    program["shadow_soft"] = (0.0013 + 0.0036 * light.softness) / (2.0 * reach)
+    program["to_light"] = _unit(light.direction)
+    program["light_colour"] = light.colour
+    program["to_second"] = _unit(light.second.direction) if light.second else (0.0, -1.0, 0.0)
+    program["second_colour"] = light.second.colour if light.second else (0.0, 0.0, 0.0)
+    program["sky_colour"] = light.sky
+    program["ground_colour"] = light.ground
+    program["exposure"] = scene.exposure
+
+
+def _unit(direction: tuple[float, float, float]) -> tuple[float, float, float]:
+    array = np.asarray(direction, float)
+    x, y, z = (array / np.linalg.norm(array)).tolist()
+    return x, y, z
+
+
+def _offset(seed: float) -> tuple[float, float, float]:
+    """Return where in the noise the skin of a seed lies; near zero, where float32 is fine."""
+    return 0.05 * seed, (0.031 * seed) % 1.3, (0.017 * seed) % 0.9

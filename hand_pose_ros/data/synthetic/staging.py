@@ -1,0 +1,155 @@
+"""Where the hands of an image are and which camera looks at them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hand_pose_ros.data.synthetic.config import StudioConfig
+from hand_pose_ros.data.synthetic.people import Person
+from hand_pose_ros.data.synthetic.posed import PosedHand
+from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.camera import Camera, view_rotation
+from hand_pose_ros.hand.rotations import matrix_from_euler
+
+Array = npt.NDArray[np.float64]
+
+_FULL = (1280, 960)
+_FIELD_OF_VIEW_DEG = (42.0, 80.0)
+_IN_VIEW = 0.8
+"""Share of the full image, about its middle, in which hands are held."""
+_FRONTAL_DEG = (28.0, 13.0, 16.0)
+"""Standard deviations of a frontal hand: turn in the image, tilt out of it, roll."""
+_PALMS = 0.8
+"""Share of frontal hands that show their palm."""
+_WRIST_BEND = 0.35
+_PARTING = 0.004
+"""Steps [m] in which hands that touch are moved apart."""
+_THICK = np.where(np.arange(len(skeleton.BONES)) % 4 == 0, 0.013, 0.0085)
+"""Half the thickness [m] of each bone of an average hand, flesh included."""
+_UPRIGHT = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+"""A right hand held up with its palm to the camera."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """What one hand does, before anybody says where it is: a right hand seen along its ray."""
+
+    articulation: Array
+    rotation: Array
+
+
+def sample_poses(count: int, config: StudioConfig, random: np.random.Generator) -> list[Pose]:
+    """Return poses with their orientation to the viewing ray."""
+    generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+    angles = sample_articulation(count, generator, families=config.families).double().numpy()
+    if config.view == "frontal":
+        rotations = np.stack([_frontal(random) for _ in range(count)])
+    else:
+        rotations = sample_wrist_rotation(count, generator).double().numpy()
+    return [Pose(*parts) for parts in zip(angles, rotations, strict=True)]
+
+
+def place(
+    person: Person, pose: Pose, ray: Array, distance: float, side: str, random: np.random.Generator
+) -> PosedHand:
+    """Return a hand whose joints have their middle on a viewing ray (x/z, y/z) at a distance [m].
+
+    The ray is that of the mirrored camera frame for a left hand.
+    """
+    rotation = view_rotation(ray).T @ pose.rotation
+    bend = _WRIST_BEND * random.normal(size=3)
+    hand = PosedHand(person, "right", pose.articulation, rotation, np.zeros(3), bend)
+    middle = np.append(ray, 1.0) * distance
+    return replace(hand, side=side, position=middle - hand.keypoints.mean(axis=0))
+
+
+def full_camera(random: np.random.Generator) -> Camera:
+    """Return a camera that the crop is taken from, without distortion."""
+    width, height = _FULL
+    return Camera.from_field_of_view(width, height, float(random.uniform(*_FIELD_OF_VIEW_DEG)))
+
+
+def sample_ray(camera: Camera, random: np.random.Generator) -> Array:
+    """Return a viewing ray (x/z, y/z) well inside the image."""
+    size = np.array((camera.width, camera.height))
+    pixel = size * (0.5 + _IN_VIEW * (random.random(2) - 0.5))
+    return np.asarray(camera.normalize(pixel[None])[0])
+
+
+def sample_distance(config: StudioConfig, random: np.random.Generator) -> float:
+    """Return how far a hand is held [m], logarithmically even."""
+    low, high = math.log(config.nearest), math.log(config.farthest)
+    return math.exp(random.uniform(low, high))
+
+
+def beside(
+    first: PosedHand, second: PosedHand, random: np.random.Generator, reach: float = 0.1
+) -> PosedHand:
+    """Return the second hand moved next to the first, as near as they do not meet."""
+    direction = random.normal(size=3) * (1.0, 0.7, 0.5)
+    direction /= np.linalg.norm(direction)
+    middle = first.keypoints.mean(axis=0)
+    wanted = middle + direction * random.uniform(0.3, 1.0) * reach
+    for _ in range(100):
+        moved = shifted(second, wanted - second.keypoints.mean(axis=0))
+        if separation(first, moved) > 0.0:
+            break
+        wanted = wanted + direction * _PARTING
+    return moved
+
+
+def shifted(hand: PosedHand, by: Array) -> PosedHand:
+    """Return a hand moved in the true camera frame [m]."""
+    mirrored = by * (-1.0, 1.0, 1.0) if hand.side == "left" else by
+    return replace(hand, position=hand.position + mirrored)
+
+
+def separation(first: PosedHand, second: PosedHand) -> float:
+    """Return the least distance [m] between the flesh of two hands; negative where they meet."""
+    (points, radii), (others, other_radii) = _flesh(first), _flesh(second)
+    apart = np.linalg.norm(points[:, None] - others[None], axis=-1)
+    return float((apart - radii[:, None] - other_radii[None]).min())
+
+
+def crop_camera(
+    camera: Camera, hands: list[PosedHand], config: StudioConfig, random: np.random.Generator
+) -> Camera:
+    """Return the camera of a square crop around the hands."""
+    pixels = np.concatenate([camera.project(hand.keypoints) for hand in hands])
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    side = float((high - low).max()) / random.uniform(*config.fill)
+    slack = max(side - float((high - low).max()), 0.0)
+    middle = (low + high) / 2.0 + slack * random.uniform(-0.4, 0.4, 2)
+    if random.random() < config.truncated:
+        middle = middle + side * random.uniform(0.2, 0.45) * _unit(random.normal(size=2))
+    x, y = middle - side / 2.0
+    return camera.crop(float(x), float(y), side, side, config.size, config.size)
+
+
+def _frontal(random: np.random.Generator) -> Array:
+    turn, tilt, roll = np.radians(random.normal(scale=_FRONTAL_DEG))
+    roll += math.pi * (random.random() >= _PALMS)
+    about_fingers = matrix_from_euler(torch.tensor([0.0, 0.0, roll], dtype=torch.float64)).numpy()
+    cos, sin, c, s = math.cos(turn), math.sin(turn), math.cos(tilt), math.sin(tilt)
+    in_image = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    out_of_it = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    return np.asarray(in_image @ out_of_it @ _UPRIGHT @ about_fingers)
+
+
+def _flesh(hand: PosedHand) -> tuple[Array, Array]:
+    """Return centres (N, 3) and radii (N,) [m] of balls along the bones."""
+    ends, starts = hand.keypoints[1:], hand.keypoints[list(skeleton.PARENTS[1:])]
+    shares = np.linspace(0.1, 1.0, 6)[:, None, None]
+    points = (starts + shares * (ends - starts)).reshape(-1, 3)
+    size = hand.person.anchor / skeleton.DEFAULT_ANCHOR_LENGTH
+    return points, np.tile(_THICK * size, 6)
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.linalg.norm(vector)

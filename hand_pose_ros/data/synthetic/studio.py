@@ -1,0 +1,221 @@
+"""Makes images of hands with their truth: people, poses, light, camera, in blocks of samples.
+
+A block is what one process makes in one go, from a seed of its own, so that the same seed gives
+the same data however many processes there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hand_pose_ros.data.synthetic import staging
+from hand_pose_ros.data.synthetic.background import BackgroundPool
+from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig
+from hand_pose_ros.data.synthetic.develop import develop
+from hand_pose_ros.data.synthetic.grip import held_prop
+from hand_pose_ros.data.synthetic.lens import defocus, distort, pinhole_for, smear
+from hand_pose_ros.data.synthetic.looks import Scene, sample_scene
+from hand_pose_ros.data.synthetic.movement import Act, sample_act
+from hand_pose_ros.data.synthetic.people import Person, draw_number, person
+from hand_pose_ros.data.synthetic.posed import PosedHand
+from hand_pose_ros.data.synthetic.props import Prop
+from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.sample import SynthSample
+from hand_pose_ros.data.synthetic.sensor import SensorConfig, Shot, sample_shot
+from hand_pose_ros.data.synthetic.staging import Pose, sample_distance, sample_ray
+from hand_pose_ros.data.synthetic.truth import truth_of
+from hand_pose_ros.errors import InputError
+from hand_pose_ros.hand.camera import Camera
+
+PEOPLE_OF_A_BLOCK = 12
+_BACKGROUND_SEED = 99
+_SENSORS = {
+    "any": SensorConfig(),
+    "mild": SensorConfig(
+        missed=0.05,
+        moving=0.1,
+        exposure=(-0.6, 0.5),
+        haze=(0.0, 0.04),
+        electrons=(2000.0, 30000.0),
+        shrink=(1.1, 1.8),
+        coarse=0.2,
+        jpeg_quality=(60.0, 95.0),
+        grey=0.0,
+        infrared=0.0,
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """Everything that an image is made of.
+
+    Attributes:
+        acts: what each hand does over time; one moment of it for a single image.
+        camera: of the image.
+        pinhole: that of the render, from which the lens makes the image.
+        props: things that are held, at the time 0.
+        scene: light.
+        background: (H, W, 3) uint8.
+        shot: what the camera does to the image.
+    """
+
+    acts: tuple[Act, ...]
+    camera: Camera
+    pinhole: Camera
+    props: tuple[Prop, ...]
+    scene: Scene
+    background: npt.NDArray[np.uint8]
+    shot: Shot
+
+
+class Studio:
+    """Draws blocks of samples; use it in a `with` statement.
+
+    Args:
+        config: what the images show.
+        split: whose hands, see `people.SPLITS`.
+        photographs: a folder of pictures to use as backgrounds, beside procedural ones.
+
+    Raises:
+        UnavailableError: no OpenGL; the message says what to install.
+        InputError: the folder has no picture that can be read, or there is no such split.
+    """
+
+    def __init__(
+        self, config: StudioConfig, split: str = "train", photographs: Path | None = None
+    ) -> None:
+        self._config, self._split = config, split
+        draw_number(split, np.random.default_rng(0))  # a wrong split is refused here
+        self._renderer = HandRenderer(config.size, config.size)
+        self._backgrounds = BackgroundPool(
+            config.size, np.random.default_rng(_BACKGROUND_SEED), photographs
+        )
+
+    def block(self, seed: int, number: int) -> Iterator[SynthSample]:
+        """Yield the samples of a block: `BLOCK` single images, or one sequence."""
+        random = np.random.default_rng([seed, number])
+        if self._config.frames:
+            yield from self._sequence(number, random)
+            return
+        people = self._people(random)
+        poses = staging.sample_poses(2 * BLOCK, self._config, random)
+        for index in range(BLOCK):
+            who = people[int(random.integers(len(people)))]
+            take = self._take(who, poses[2 * index : 2 * index + 2], random)
+            yield self._develop(take, 0.0, number * BLOCK + index)
+
+    def close(self) -> None:
+        """Give the renderer back."""
+        self._renderer.close()
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _people(self, random: np.random.Generator) -> list[Person]:
+        return [person(draw_number(self._split, random)) for _ in range(PEOPLE_OF_A_BLOCK)]
+
+    def _sequence(self, number: int, random: np.random.Generator) -> Iterator[SynthSample]:
+        config = self._config
+        who = person(draw_number(self._split, random))
+        take = self._take(who, staging.sample_poses(2, config, random), random)
+        for frame in range(config.frames):
+            time = frame / config.rate_hz
+            sample = self._develop(take, time, frame)
+            yield replace(sample, sequence=number, time=time)
+            take = replace(take, shot=replace(take.shot, seed=int(random.integers(2**31))))
+
+    def _take(self, who: Person, poses: list[Pose], random: np.random.Generator) -> Take:
+        config = self._config
+        full = staging.full_camera(random)
+        hands = self._hands(who, poses, full, random)
+        acts = tuple(sample_act(hand, config, random) for hand in hands)
+        moments = [act.at(t) for act in acts for t in act.times]
+        shot = sample_shot(random, _SENSORS[config.sensor])
+        camera, pinhole = _lens(staging.crop_camera(full, moments, config, random), shot)
+        return Take(
+            acts=acts,
+            camera=camera,
+            pinhole=pinhole,
+            props=self._props(hands[0], random),
+            scene=sample_scene(random),
+            background=self._backgrounds.draw(random, config.size, config.size),
+            shot=shot,
+        )
+
+    def _hands(
+        self, who: Person, poses: list[Pose], full: Camera, random: np.random.Generator
+    ) -> list[PosedHand]:
+        config = self._config
+        side, other = ("left", "right") if random.random() < config.left else ("right", "left")
+        ray, distance = sample_ray(full, random), sample_distance(config, random)
+        mirrored = ray * (-1.0, 1.0)
+        rays = {"right": ray, "left": mirrored}
+        first = staging.place(who, poses[0], rays[side], distance, side, random)
+        if random.random() >= config.two_hands:
+            return [first]
+        second = staging.place(who, poses[1], rays[other], distance, other, random)
+        return [first, staging.beside(first, second, random)]
+
+    def _props(self, hand: PosedHand, random: np.random.Generator) -> tuple[Prop, ...]:
+        if self._config.frames or random.random() >= self._config.objects:
+            return ()
+        held = held_prop(hand, random)
+        return () if held is None else (held,)
+
+    def _develop(self, take: Take, time: float, index: int) -> SynthSample:
+        camera, pinhole = take.camera, take.pinhole
+        hands = tuple(act.at(time) for act in take.acts)
+        drawn = [
+            RenderedHand(h.vertices, h.forearm, h.side, h.person.look.skin, h.person.look.worn)
+            for h in hands
+        ]
+        layers = self._renderer.render_layers(drawn, pinhole, take.scene, take.props)
+        rgba = self._blurred(layers.rgba, take, hands, time)
+        label, depth = layers.label, layers.depth
+        if camera.is_distorted:
+            rgba, label, depth = distort(camera, pinhole, rgba, label, depth)
+        mask = np.where(label <= len(hands), label, 0).astype(np.uint8)
+        image = develop(over(rgba, take.background), take.shot)
+        return SynthSample(index, image, camera, truth_of(hands, camera, mask, depth), mask, depth)
+
+    def _blurred(
+        self, rgba: npt.NDArray[np.uint8], take: Take, hands: tuple[PosedHand, ...], time: float
+    ) -> npt.NDArray[np.uint8]:
+        """Return the render out of focus and, by the hands' own motion, smeared."""
+        shot, camera = take.shot, take.camera
+        distance = float(np.mean([hand.keypoints[:, 2].mean() for hand in hands]))
+        rgba = defocus(rgba, shot.blur_px(distance, distance, float(camera.K[0, 0])))
+        motion = shot.motion_px(camera.width)
+        if self._config.frames:
+            motion = _motion_px(take, time, shot.shutter)
+        return smear(rgba, motion)
+
+
+def _lens(crop: Camera, shot: Shot) -> tuple[Camera, Camera]:
+    """Return the camera of the image and the pinhole camera to render for it."""
+    if not shot.distortion:
+        return crop, crop
+    bent = shot.bend_camera(crop)
+    try:
+        return bent, pinhole_for(bent, crop.width, crop.height)
+    except InputError:  # the crop reaches beyond what the lens can show
+        return crop, crop
+
+
+def _motion_px(take: Take, time: float, shutter: float) -> tuple[float, float]:
+    """Return how far (x, y) [px] the first hand moves in the image while the shutter is open."""
+    places = [
+        take.camera.project(take.acts[0].at(t).keypoints).mean(axis=0)
+        for t in (time, time + shutter)
+    ]
+    x, y = (places[1] - places[0]).tolist()
+    return x, y
