@@ -20,7 +20,7 @@ from hand_mesh.source import SourceHand, load_model, load_source_hand
 from hand_pose_ros.hand.kinematics import HandParameters
 from hand_pose_ros.hand.mesh import load_hand_mesh
 
-ASSET = Path(__file__).parents[1] / "hand_pose_ros" / "data" / "synthetic" / "assets"
+ASSET = Path(__file__).parents[1] / "hand_pose_ros" / "data" / "synthetic" / "body" / "assets"
 COUNT, COMPONENTS, SEED = 240, 8, 1
 NEAREST = 60
 """Vertices around a landmark that say where it lies in another hand."""

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from hand_pose_ros.data.synthetic.detected import DetectedHands, concatenate, save_detected, take
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.data.synthetic.portraits import Portrait, PortraitStudio
-from hand_pose_ros.data.synthetic.renderer import HandRenderer
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.models.keypoints import KeypointObservation
 from hand_pose_ros.runtime.detect import Detection, detection_of

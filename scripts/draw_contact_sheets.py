@@ -56,7 +56,7 @@ def tones(count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
 
 def studio_tone(number: int) -> float:
     """Return the skin tone of a person, 2 for one who wears gloves."""
-    from hand_pose_ros.data.synthetic.people import person
+    from hand_pose_ros.data.synthetic.body.people import person
 
     look = person(number).look
     return 2.0 if look.worn.glove else look.skin.tone

@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 from scipy.spatial.transform import Rotation
 
-from hand_pose_ros.data.synthetic.gestures import GESTURES, gesture
-from hand_pose_ros.data.synthetic.looks import SkinLook
-from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.body.gestures import GESTURES, gesture
+from hand_pose_ros.data.synthetic.render.looks import SkinLook
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer, RenderedHand, over
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics

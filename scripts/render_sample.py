@@ -20,10 +20,10 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from hand_pose_ros.data.synthetic.background import room
-from hand_pose_ros.data.synthetic.gestures import Keyframe, Movement
-from hand_pose_ros.data.synthetic.looks import SkinLook
-from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.backdrop.background import room
+from hand_pose_ros.data.synthetic.body.gestures import Keyframe, Movement
+from hand_pose_ros.data.synthetic.render.looks import SkinLook
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer, RenderedHand, over
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import (

@@ -12,7 +12,7 @@ from hand_pose_ros.data.folder import read_folder
 from hand_pose_ros.data.shards import read_shards
 from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig
 from hand_pose_ros.data.synthetic.production import FIRST_SEQUENCE, Order
-from hand_pose_ros.data.synthetic.renderer import HandRenderer
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer
 from hand_pose_ros.errors import ConfigError, UnavailableError
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from hand_pose_ros.data.synthetic.body.poses import sample_articulation, sample_wrist_rotation
+from hand_pose_ros.data.synthetic.body.shapes import sample_offsets, sample_ratios
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
-from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
-from hand_pose_ros.data.synthetic.shapes import sample_offsets, sample_ratios
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import forward_kinematics

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from hand_pose_ros.data.synthetic import background
-from hand_pose_ros.data.synthetic.background import BackgroundPool, room
-from hand_pose_ros.data.synthetic.scenery import SCENES, scene
-from hand_pose_ros.data.synthetic.textures import TEXTURES, fractal
+from hand_pose_ros.data.synthetic.backdrop import background
+from hand_pose_ros.data.synthetic.backdrop.background import BackgroundPool, room
+from hand_pose_ros.data.synthetic.backdrop.scenery import SCENES, scene
+from hand_pose_ros.data.synthetic.backdrop.textures import TEXTURES, fractal
 from hand_pose_ros.errors import InputError
 
 SIZE = 32

@@ -148,7 +148,7 @@ def test_a_batch_mixes_both_kinds(tmp_path):
 def test_portraits_show_the_hand_where_the_keypoints_are():
     pytest.importorskip("moderngl")
     from hand_pose_ros.data.synthetic.portraits import PortraitStudio
-    from hand_pose_ros.data.synthetic.renderer import HandRenderer
+    from hand_pose_ros.data.synthetic.render.renderer import HandRenderer
     from hand_pose_ros.errors import UnavailableError
 
     hands = hands_of(3)

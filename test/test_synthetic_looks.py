@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from test_synthetic_render import BACK_TO_CAMERA, CAMERA, HEIGHT, PALM_TO_CAMERA, WIDTH, posed
 
-from hand_pose_ros.data.synthetic import solids
-from hand_pose_ros.data.synthetic.contours import POINTS, finger_contour, wrist_contour
-from hand_pose_ros.data.synthetic.edges import smoothed
-from hand_pose_ros.data.synthetic.looks import (
+from hand_pose_ros.data.synthetic.render import solids
+from hand_pose_ros.data.synthetic.render.contours import POINTS, finger_contour, wrist_contour
+from hand_pose_ros.data.synthetic.render.edges import smoothed
+from hand_pose_ros.data.synthetic.render.looks import (
     LIGHTINGS,
     Lamp,
     Light,
@@ -21,11 +21,11 @@ from hand_pose_ros.data.synthetic.looks import (
     sample_look,
     sample_scene,
 )
-from hand_pose_ros.data.synthetic.projection import window_from_depth
-from hand_pose_ros.data.synthetic.props import PATTERNS, Material, Prop
-from hand_pose_ros.data.synthetic.renderer import HandRenderer
-from hand_pose_ros.data.synthetic.surface import drawn_surface
-from hand_pose_ros.data.synthetic.worn import (
+from hand_pose_ros.data.synthetic.render.projection import window_from_depth
+from hand_pose_ros.data.synthetic.render.props import PATTERNS, Material, Prop
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer
+from hand_pose_ros.data.synthetic.render.surface import drawn_surface
+from hand_pose_ros.data.synthetic.render.worn import (
     FABRICS,
     RING_FINGERS,
     Bracelet,

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from hand_pose_ros.data.synthetic.background import room
-from hand_pose_ros.data.synthetic.gestures import GESTURES, Keyframe, Movement, gesture
-from hand_pose_ros.data.synthetic.looks import Light, Scene, SkinLook
-from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
-from hand_pose_ros.data.synthetic.subdivision import loop_subdivision
-from hand_pose_ros.data.synthetic.surface import drawn_surface
+from hand_pose_ros.data.synthetic.backdrop.background import room
+from hand_pose_ros.data.synthetic.body.gestures import GESTURES, Keyframe, Movement, gesture
+from hand_pose_ros.data.synthetic.render.looks import Light, Scene, SkinLook
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.render.subdivision import loop_subdivision
+from hand_pose_ros.data.synthetic.render.surface import drawn_surface
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError, UnavailableError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hand_pose_ros.data.synthetic import lens
-from hand_pose_ros.data.synthetic.develop import develop
-from hand_pose_ros.data.synthetic.sensor import LOOKS, SensorConfig, Shot, sample_shot
+from hand_pose_ros.data.synthetic.camera import lens
+from hand_pose_ros.data.synthetic.camera.develop import develop
+from hand_pose_ros.data.synthetic.camera.sensor import LOOKS, SensorConfig, Shot, sample_shot
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 from hand_pose_ros.hand.camera import FISHEYE, Camera
 

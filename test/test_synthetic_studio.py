@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from hand_pose_ros.data.synthetic.body.grip import held_prop
+from hand_pose_ros.data.synthetic.body.movement import sample_act
+from hand_pose_ros.data.synthetic.body.people import SPLITS, draw_number, person
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
+from hand_pose_ros.data.synthetic.body.poses import sample_articulation
 from hand_pose_ros.data.synthetic.config import PRESETS, StudioConfig, preset
-from hand_pose_ros.data.synthetic.grip import held_prop
-from hand_pose_ros.data.synthetic.movement import sample_act
-from hand_pose_ros.data.synthetic.people import SPLITS, draw_number, person
-from hand_pose_ros.data.synthetic.posed import PosedHand
-from hand_pose_ros.data.synthetic.poses import sample_articulation
 from hand_pose_ros.data.synthetic.staging import (
     beside,
     crop_camera,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hand_pose_ros.data.synthetic.poses import FAMILIES
+from hand_pose_ros.data.synthetic.body.poses import FAMILIES
 from hand_pose_ros.errors import ConfigError, InputError
 
 BLOCK = 64

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
-from hand_pose_ros.data.synthetic.shapes import (
+from hand_pose_ros.data.synthetic.body.poses import sample_articulation, sample_wrist_rotation
+from hand_pose_ros.data.synthetic.body.shapes import (
     sample_anchor_length,
     sample_offsets,
     sample_ratios,

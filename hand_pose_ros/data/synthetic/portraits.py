@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.background import room
+from hand_pose_ros.data.synthetic.backdrop.background import room
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
-from hand_pose_ros.data.synthetic.looks import Light, Scene, SkinLook
-from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.render.looks import Light, Scene, SkinLook
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer, RenderedHand, over
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.mesh import load_hand_mesh
 

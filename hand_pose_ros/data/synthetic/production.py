@@ -11,9 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from hand_pose_ros.data.synthetic.body.people import SPLITS
 from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig, as_dict
 from hand_pose_ros.data.synthetic.output.writers import BlockWriter, FinishedDataset, WrittenBlock
-from hand_pose_ros.data.synthetic.people import SPLITS
 from hand_pose_ros.errors import ConfigError
 
 SEQUENCE_FRAMES = 64

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hand_pose_ros.data.synthetic.body.people import Person
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
+from hand_pose_ros.data.synthetic.body.poses import sample_articulation, sample_wrist_rotation
 from hand_pose_ros.data.synthetic.config import StudioConfig
-from hand_pose_ros.data.synthetic.people import Person
-from hand_pose_ros.data.synthetic.posed import PosedHand
-from hand_pose_ros.data.synthetic.poses import sample_articulation, sample_wrist_rotation
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera, view_rotation
 from hand_pose_ros.hand.rotations import matrix_from_euler

@@ -14,19 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.data.synthetic import staging
-from hand_pose_ros.data.synthetic.background import BackgroundPool
+from hand_pose_ros.data.synthetic.backdrop.background import BackgroundPool
+from hand_pose_ros.data.synthetic.body.grip import held_prop
+from hand_pose_ros.data.synthetic.body.movement import Act, sample_act
+from hand_pose_ros.data.synthetic.body.people import Person, draw_number, person
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
+from hand_pose_ros.data.synthetic.camera.develop import develop
+from hand_pose_ros.data.synthetic.camera.lens import defocus, distort, pinhole_for, smear
+from hand_pose_ros.data.synthetic.camera.sensor import SensorConfig, Shot, sample_shot
 from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig
-from hand_pose_ros.data.synthetic.develop import develop
-from hand_pose_ros.data.synthetic.grip import held_prop
-from hand_pose_ros.data.synthetic.lens import defocus, distort, pinhole_for, smear
-from hand_pose_ros.data.synthetic.looks import Scene, sample_scene
-from hand_pose_ros.data.synthetic.movement import Act, sample_act
-from hand_pose_ros.data.synthetic.people import Person, draw_number, person
-from hand_pose_ros.data.synthetic.posed import PosedHand
-from hand_pose_ros.data.synthetic.props import Prop
-from hand_pose_ros.data.synthetic.renderer import HandRenderer, RenderedHand, over
+from hand_pose_ros.data.synthetic.render.looks import Scene, sample_scene
+from hand_pose_ros.data.synthetic.render.props import Prop
+from hand_pose_ros.data.synthetic.render.renderer import HandRenderer, RenderedHand, over
 from hand_pose_ros.data.synthetic.sample import SynthSample
-from hand_pose_ros.data.synthetic.sensor import SensorConfig, Shot, sample_shot
 from hand_pose_ros.data.synthetic.staging import Pose, sample_distance, sample_ray
 from hand_pose_ros.data.synthetic.truth import truth_of
 from hand_pose_ros.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.posed import PosedHand
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.sample import SynthHand
 from hand_pose_ros.hand.camera import Camera
 

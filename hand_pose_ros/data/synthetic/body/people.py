@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hand_pose_ros.data.synthetic.looks import HandLook, sample_look
-from hand_pose_ros.data.synthetic.shapes import (
+from hand_pose_ros.data.synthetic.body.shapes import (
     sample_anchor_length,
     sample_offsets,
     sample_ratios,
 )
+from hand_pose_ros.data.synthetic.render.looks import HandLook, sample_look
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.mesh import HandMesh, load_hand_mesh
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from hand_pose_ros.data.synthetic.surface import drawn_surface
+from hand_pose_ros.data.synthetic.render.surface import drawn_surface
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import forward_kinematics
 from hand_pose_ros.hand.mesh import load_hand_mesh

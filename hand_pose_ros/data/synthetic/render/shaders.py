@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hand_pose_ros.data.synthetic.shader_parts import BUMP, LIGHT, NOISE
-from hand_pose_ros.data.synthetic.skin_shaders import GLOVE_MAIN, SKIN_MAIN
+from hand_pose_ros.data.synthetic.render.shader_parts import BUMP, LIGHT, NOISE
+from hand_pose_ros.data.synthetic.render.skin_shaders import GLOVE_MAIN, SKIN_MAIN
 
 DEPTH_VERTEX = """
 #version 330

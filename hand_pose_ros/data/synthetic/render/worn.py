@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hand_pose_ros.data.synthetic.colours import Colour, checked_colour
-from hand_pose_ros.data.synthetic.props import Material
+from hand_pose_ros.data.synthetic.render.colours import Colour, checked_colour
+from hand_pose_ros.data.synthetic.render.props import Material
 from hand_pose_ros.errors import ConfigError
 
 _CLOTH = Material((0.12, 0.15, 0.25), pattern="weave", period=0.0015, fuzz=0.4)

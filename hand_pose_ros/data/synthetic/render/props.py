@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.colours import Colour, checked_colour
+from hand_pose_ros.data.synthetic.render.colours import Colour, checked_colour
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 
 Array = npt.NDArray[np.floating]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.sensor import Shot
+from hand_pose_ros.data.synthetic.camera.sensor import Shot
 from hand_pose_ros.errors import ShapeError
 
 Picture = npt.NDArray[np.uint8]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hand_pose_ros.data.synthetic.people import Person
+from hand_pose_ros.data.synthetic.body.people import Person
 from hand_pose_ros.hand.kinematics import (
     HandParameters,
     Joints,

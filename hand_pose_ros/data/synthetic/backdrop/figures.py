@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic import interiors, outdoors, textures
-from hand_pose_ros.data.synthetic.canvas import Canvas, blot, box, limb, oval
-from hand_pose_ros.data.synthetic.looks import SkinLook
-from hand_pose_ros.data.synthetic.textures import Light
+from hand_pose_ros.data.synthetic.backdrop import interiors, outdoors, textures
+from hand_pose_ros.data.synthetic.backdrop.canvas import Canvas, blot, box, limb, oval
+from hand_pose_ros.data.synthetic.backdrop.textures import Light
+from hand_pose_ros.data.synthetic.render.looks import SkinLook
 
 Place = Callable[[np.random.Generator, int], Canvas]
 

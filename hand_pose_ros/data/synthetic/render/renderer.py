@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic import shaders
-from hand_pose_ros.data.synthetic.context import Targets, create_context
-from hand_pose_ros.data.synthetic.edges import smoothed
-from hand_pose_ros.data.synthetic.light import Scene
-from hand_pose_ros.data.synthetic.programs import DrawnHand, DrawnThings, Thing, set_light
-from hand_pose_ros.data.synthetic.projection import NEAR, camera_matrix, light_matrix
-from hand_pose_ros.data.synthetic.props import Prop
-from hand_pose_ros.data.synthetic.rendered import FIRST_PROP, Layers, RenderedHand
-from hand_pose_ros.data.synthetic.solids import corner_normals
-from hand_pose_ros.data.synthetic.surface import Shaped, drawn_surface
-from hand_pose_ros.data.synthetic.wardrobe import gloved, worn_things
+from hand_pose_ros.data.synthetic.render import shaders
+from hand_pose_ros.data.synthetic.render.context import Targets, create_context
+from hand_pose_ros.data.synthetic.render.edges import smoothed
+from hand_pose_ros.data.synthetic.render.light import Scene
+from hand_pose_ros.data.synthetic.render.programs import DrawnHand, DrawnThings, Thing, set_light
+from hand_pose_ros.data.synthetic.render.projection import NEAR, camera_matrix, light_matrix
+from hand_pose_ros.data.synthetic.render.props import Prop
+from hand_pose_ros.data.synthetic.render.rendered import FIRST_PROP, Layers, RenderedHand
+from hand_pose_ros.data.synthetic.render.solids import corner_normals
+from hand_pose_ros.data.synthetic.render.surface import Shaped, drawn_surface
+from hand_pose_ros.data.synthetic.render.wardrobe import gloved, worn_things
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic import shaders, skin_lines
-from hand_pose_ros.data.synthetic.looks import Scene, SkinLook
-from hand_pose_ros.data.synthetic.props import PATTERNS, Material
-from hand_pose_ros.data.synthetic.surface import DrawnSurface, Shaped
-from hand_pose_ros.data.synthetic.worn import FABRICS, Glove
+from hand_pose_ros.data.synthetic.render import shaders, skin_lines
+from hand_pose_ros.data.synthetic.render.looks import Scene, SkinLook
+from hand_pose_ros.data.synthetic.render.props import PATTERNS, Material
+from hand_pose_ros.data.synthetic.render.surface import DrawnSurface, Shaped
+from hand_pose_ros.data.synthetic.render.worn import FABRICS, Glove
 
 _SHADOW_UNIT, _LINES_UNIT = 0, 1
 

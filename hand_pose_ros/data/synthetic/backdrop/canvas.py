@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.textures import Light, fractal
+from hand_pose_ros.data.synthetic.backdrop.textures import Light, fractal
 
 Outline = npt.NDArray[np.floating]
 Surface = Light | tuple[float, float, float] | float

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic.colours import Colour, checked_light
+from hand_pose_ros.data.synthetic.render.colours import Colour, checked_light
 from hand_pose_ros.errors import ConfigError
 
 

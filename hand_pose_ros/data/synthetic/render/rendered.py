@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.skin import SkinLook
-from hand_pose_ros.data.synthetic.worn import Worn
+from hand_pose_ros.data.synthetic.render.skin import SkinLook
+from hand_pose_ros.data.synthetic.render.worn import Worn
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand import skeleton
 

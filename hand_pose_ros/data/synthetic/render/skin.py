@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic.colours import Colour, checked_colour
+from hand_pose_ros.data.synthetic.render.colours import Colour, checked_colour
 from hand_pose_ros.errors import ConfigError
 
 # From the lightest to the darkest: back of the hand, palm, nails. The palm holds little melanin,

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from hand_pose_ros.data.synthetic.occlusion import Occluders
-from hand_pose_ros.data.synthetic.skin_map import skin_map
-from hand_pose_ros.data.synthetic.subdivision import loop_subdivision
+from hand_pose_ros.data.synthetic.render.occlusion import Occluders
+from hand_pose_ros.data.synthetic.render.skin_map import skin_map
+from hand_pose_ros.data.synthetic.render.subdivision import loop_subdivision
 from hand_pose_ros.hand.mesh import HandMesh, load_hand_mesh
 
 Array = npt.NDArray[np.float32]

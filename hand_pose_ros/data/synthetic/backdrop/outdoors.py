@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic import textures
-from hand_pose_ros.data.synthetic.canvas import Canvas, Surface, blot, box, limb
-from hand_pose_ros.data.synthetic.textures import Light, paint
+from hand_pose_ros.data.synthetic.backdrop import textures
+from hand_pose_ros.data.synthetic.backdrop.canvas import Canvas, Surface, blot, box, limb
+from hand_pose_ros.data.synthetic.backdrop.textures import Light, paint
 
 
 def sky(random: np.random.Generator, size: int) -> Light:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic.colours import Colour
-from hand_pose_ros.data.synthetic.light import Lamp, Light, Scene
-from hand_pose_ros.data.synthetic.props import Material
-from hand_pose_ros.data.synthetic.skin import SkinLook
-from hand_pose_ros.data.synthetic.worn import (
+from hand_pose_ros.data.synthetic.render.colours import Colour
+from hand_pose_ros.data.synthetic.render.light import Lamp, Light, Scene
+from hand_pose_ros.data.synthetic.render.props import Material
+from hand_pose_ros.data.synthetic.render.skin import SkinLook
+from hand_pose_ros.data.synthetic.render.worn import (
     RING_FINGERS,
     Bracelet,
     Glove,

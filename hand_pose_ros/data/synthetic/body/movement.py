@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation, Slerp
 
+from hand_pose_ros.data.synthetic.body.gestures import minimum_jerk
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.config import StudioConfig
-from hand_pose_ros.data.synthetic.gestures import minimum_jerk
-from hand_pose_ros.data.synthetic.posed import PosedHand
 from hand_pose_ros.data.synthetic.staging import Pose, sample_poses
 
 Array = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.projection import window_from_depth
+from hand_pose_ros.data.synthetic.render.projection import window_from_depth
 
 _STEP = 0.00004
 """A sample this far off in the depth buffer, 1.3 mm at 1 m, may be of another surface."""

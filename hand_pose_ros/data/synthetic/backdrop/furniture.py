@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic import outdoors
-from hand_pose_ros.data.synthetic.canvas import Canvas, blot, box, limb, oval
-from hand_pose_ros.data.synthetic.textures import cloth, paint, wood
+from hand_pose_ros.data.synthetic.backdrop import outdoors
+from hand_pose_ros.data.synthetic.backdrop.canvas import Canvas, blot, box, limb, oval
+from hand_pose_ros.data.synthetic.backdrop.textures import cloth, paint, wood
 
 
 def books(canvas: Canvas, left: float, right: float, bottom: float, tallest: float) -> None:

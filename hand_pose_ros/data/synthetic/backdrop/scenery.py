@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic import figures, interiors, outdoors, textures
-from hand_pose_ros.data.synthetic.canvas import Canvas, blot, limb
-from hand_pose_ros.data.synthetic.textures import TEXTURES, Light, fractal
+from hand_pose_ros.data.synthetic.backdrop import figures, interiors, outdoors, textures
+from hand_pose_ros.data.synthetic.backdrop.canvas import Canvas, blot, limb
+from hand_pose_ros.data.synthetic.backdrop.textures import TEXTURES, Light, fractal
 from hand_pose_ros.errors import InputError
 
 

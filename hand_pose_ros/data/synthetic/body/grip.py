@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.posed import PosedHand
-from hand_pose_ros.data.synthetic.props import Material, Prop
-from hand_pose_ros.data.synthetic.solids import cylinder, sphere
+from hand_pose_ros.data.synthetic.body.posed import PosedHand
+from hand_pose_ros.data.synthetic.render.props import Material, Prop
+from hand_pose_ros.data.synthetic.render.solids import cylinder, sphere
 from hand_pose_ros.hand import skeleton
 
 Array = npt.NDArray[np.float64]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from hand_pose_ros.data.synthetic.photographs import pyramid, read_folder
-from hand_pose_ros.data.synthetic.scenery import scene
+from hand_pose_ros.data.synthetic.backdrop.photographs import pyramid, read_folder
+from hand_pose_ros.data.synthetic.backdrop.scenery import scene
 from hand_pose_ros.errors import InputError
 
 Image = npt.NDArray[np.float32]

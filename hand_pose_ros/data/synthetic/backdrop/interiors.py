@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic import furniture, textures
-from hand_pose_ros.data.synthetic.canvas import Canvas, blot, box, limb, oval
-from hand_pose_ros.data.synthetic.textures import paint
+from hand_pose_ros.data.synthetic.backdrop import furniture, textures
+from hand_pose_ros.data.synthetic.backdrop.canvas import Canvas, blot, box, limb, oval
+from hand_pose_ros.data.synthetic.backdrop.textures import paint
 
 
 def walled(random: np.random.Generator, size: int) -> Canvas:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.contours import POINTS, finger_contour, wrist_contour
-from hand_pose_ros.data.synthetic.programs import Thing
-from hand_pose_ros.data.synthetic.props import Material
-from hand_pose_ros.data.synthetic.solids import corner_normals, cylinder, grid_faces
-from hand_pose_ros.data.synthetic.surface import FOREARM, DrawnSurface, Shaped
-from hand_pose_ros.data.synthetic.worn import Bracelet, Glove, Ring, Sleeve, Worn
+from hand_pose_ros.data.synthetic.render.contours import POINTS, finger_contour, wrist_contour
+from hand_pose_ros.data.synthetic.render.programs import Thing
+from hand_pose_ros.data.synthetic.render.props import Material
+from hand_pose_ros.data.synthetic.render.solids import corner_normals, cylinder, grid_faces
+from hand_pose_ros.data.synthetic.render.surface import FOREARM, DrawnSurface, Shaped
+from hand_pose_ros.data.synthetic.render.worn import Bracelet, Glove, Ring, Sleeve, Worn
 
 Array = npt.NDArray[np.floating]
 

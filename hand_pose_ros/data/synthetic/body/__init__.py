@@ -1,0 +1,1 @@
+"""Whose hands are rendered, and what they do."""

@@ -1,0 +1,1 @@
+"""What a camera makes of what is before it."""

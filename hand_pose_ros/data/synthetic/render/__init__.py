@@ -1,0 +1,1 @@
+"""How a hand becomes a picture: surface, skin, light, OpenGL."""
