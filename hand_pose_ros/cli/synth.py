@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Render, with a progress bar; print what there is then."""
     from hand_pose_ros.cli.progress import terminated_as_interrupted
     from hand_pose_ros.data.synthetic.config import PRESETS
-    from hand_pose_ros.data.synthetic.production import finish, produce
+    from hand_pose_ros.data.synthetic.production import produce
 
     if args.preset == "list":
         for name, entry in PRESETS.items():
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     with terminated_as_interrupted(), _bar(order) as bar:
         for block in produce(order, writer, args.workers, resume=args.resume):
             bar.update(block.images)
-    made = finish(writer)
+    made = writer.finish()
     print(f"{made.images} images in {args.out}; sha256 of their labels: {made.labels_sha256}")
     return 0
 

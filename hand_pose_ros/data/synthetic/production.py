@@ -13,7 +13,7 @@ from typing import Any
 
 from hand_pose_ros.data.synthetic.body.people import SPLITS
 from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig, as_dict
-from hand_pose_ros.data.synthetic.output.writers import BlockWriter, FinishedDataset, WrittenBlock
+from hand_pose_ros.data.synthetic.output.writers import BlockWriter, WrittenBlock
 from hand_pose_ros.errors import ConfigError
 
 SEQUENCE_FRAMES = 64
@@ -97,11 +97,6 @@ def produce(
             yield from _as_they_come(pool, left, 2 * workers)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def finish(writer: BlockWriter) -> FinishedDataset:
-    """Join what the blocks left apart; return what there is."""
-    return writer.finish()
 
 
 def _as_they_come(
