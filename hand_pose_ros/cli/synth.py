@@ -76,10 +76,9 @@ def _order(args: argparse.Namespace) -> Order:
 
 
 def _writer(args: argparse.Namespace) -> BlockWriter:
-    from hand_pose_ros.data.synthetic.output.writers import FolderWriter, ShardWriter
+    from hand_pose_ros.data.synthetic.output.writers import WRITERS
 
-    kind = FolderWriter if args.format == "folder" else ShardWriter
-    return kind(args.out, vertices=args.vertices)
+    return WRITERS[args.format](args.out, vertices=args.vertices)
 
 
 def _bar(order: Order):  # type: ignore[no-untyped-def]

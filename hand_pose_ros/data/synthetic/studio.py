@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +94,7 @@ class Studio:
         self._config, self._split = config, split
         draw_number(split, np.random.default_rng(0))  # a wrong split is refused here
         self._renderer = HandRenderer(config.size, config.size)
-        self._backgrounds = BackgroundPool(
-            config.size, np.random.default_rng(_BACKGROUND_SEED), photographs
-        )
+        self._backgrounds = _backgrounds(config.size, photographs)
 
     def block(self, seed: int, number: int) -> Iterator[SynthSample]:
         """Yield the samples of a block: `BLOCK` single images, or one sequence."""
@@ -198,6 +197,12 @@ class Studio:
         if self._config.frames:
             motion = _motion_px(take, time, shot.shutter)
         return smear(rgba, motion)
+
+
+@lru_cache(maxsize=2)
+def _backgrounds(size: int, photographs: Path | None) -> BackgroundPool:
+    """Return the backgrounds, which all studios of a process share: they take long to make."""
+    return BackgroundPool(size, np.random.default_rng(_BACKGROUND_SEED), photographs)
 
 
 def _lens(crop: Camera, shot: Shot) -> tuple[Camera, Camera]:
