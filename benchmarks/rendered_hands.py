@@ -25,14 +25,12 @@ from hand_pose_ros.errors import HandPoseError
 
 def seen_in_block(name: str, seed: int, number: int) -> list[tuple[float, float, float]]:
     """Return PA-MPJPE [mm], 2D error and whether the side is right; NaN where none is found."""
-    os.environ.setdefault("LP_NUM_THREADS", "1")
-    import torch
-
     from hand_pose_ros.data.synthetic.studio import Studio
+    from hand_pose_ros.data.synthetic.threads import use_one_thread
     from hand_pose_ros.evaluation.metrics import pa_mpjpe
     from hand_pose_ros.runtime.still import StillDetector
 
-    torch.set_num_threads(1)
+    use_one_thread()
     detector = StillDetector(1, 0)
     rows = []
     chosen = preset(name)

@@ -13,8 +13,8 @@ BLOCK = 64
 VIEWS = ("any", "frontal")
 SENSORS = ("any", "mild")
 Number = int | float
-SHOWN_FAMILIES = ("open", "relaxed", "pointing", "counting", "grasp")
-"""Families of poses that people show to a camera on purpose."""
+SHOWN_FAMILIES = ("shown", "open", "relaxed", "pointing")
+"""Families of poses that people show to a camera on purpose, whole gestures most often."""
 
 _SHARES = ("left", "two_hands", "objects", "truncated")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 from hand_pose_ros.data.synthetic.body.people import SPLITS
 from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig, as_dict
 from hand_pose_ros.data.synthetic.output.writers import BlockWriter, WrittenBlock
+from hand_pose_ros.data.synthetic.threads import use_one_thread
 from hand_pose_ros.errors import ConfigError
 
 SEQUENCE_FRAMES = 64
@@ -118,13 +118,8 @@ _worker: dict[str, Any] = {}
 
 
 def _start(order: Order, writer: BlockWriter) -> None:
-    """Prepare a worker process: one thread for everything, studios when they are needed."""
-    os.environ.setdefault("LP_NUM_THREADS", "1")  # of Mesa's software renderer
-    import cv2
-    import torch
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    """Prepare a worker process: one thread, studios when they are needed."""
+    use_one_thread()
     _worker.update(order=order, writer=writer)
 
 

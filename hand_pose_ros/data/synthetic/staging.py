@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.spatial.distance import cdist
 
 from hand_pose_ros.data.synthetic.body.people import Person
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
@@ -27,6 +28,8 @@ _FRONTAL_DEG = (28.0, 13.0, 16.0)
 """Standard deviations of a frontal hand: turn in the image, tilt out of it, roll."""
 _PALMS = 0.8
 """Share of frontal hands that show their palm."""
+_BLEND, _FRONTAL_BLEND = 0.4, 0.1
+"""Share of hands on their way from one pose to the next; what people show they hold still."""
 _WRIST_BEND = 0.35
 _PARTING = 0.004
 """Steps [m] in which hands that touch are moved apart."""
@@ -47,7 +50,8 @@ class Pose:
 def sample_poses(count: int, config: StudioConfig, random: np.random.Generator) -> list[Pose]:
     """Return poses with their orientation to the viewing ray."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    angles = sample_articulation(count, generator, families=config.families).double().numpy()
+    blend = _FRONTAL_BLEND if config.view == "frontal" else _BLEND
+    angles = sample_articulation(count, generator, blend, config.families).double().numpy()
     if config.view == "frontal":
         rotations = np.stack([_frontal(random) for _ in range(count)])
     else:
@@ -66,7 +70,7 @@ def place(
     bend = _WRIST_BEND * random.normal(size=3)
     hand = PosedHand(person, "right", pose.articulation, rotation, np.zeros(3), bend)
     middle = np.append(ray, 1.0) * distance
-    return replace(hand, side=side, position=middle - hand.keypoints.mean(axis=0))
+    return hand.placed(middle - hand.keypoints.mean(axis=0), side)
 
 
 def full_camera(random: np.random.Generator) -> Camera:
@@ -96,25 +100,24 @@ def beside(
     direction /= np.linalg.norm(direction)
     middle = first.keypoints.mean(axis=0)
     wanted = middle + direction * random.uniform(0.3, 1.0) * reach
+    by = wanted - second.keypoints.mean(axis=0)
+    still, (points, radii) = _flesh(first), _flesh(second)
     for _ in range(100):
-        moved = shifted(second, wanted - second.keypoints.mean(axis=0))
-        if separation(first, moved) > 0.0:
+        if _gap(still, (points + by, radii)) > 0.0:
             break
-        wanted = wanted + direction * _PARTING
-    return moved
+        by = by + direction * _PARTING
+    return shifted(second, by)
 
 
 def shifted(hand: PosedHand, by: Array) -> PosedHand:
     """Return a hand moved in the true camera frame [m]."""
     mirrored = by * (-1.0, 1.0, 1.0) if hand.side == "left" else by
-    return replace(hand, position=hand.position + mirrored)
+    return hand.placed(hand.position + mirrored)
 
 
 def separation(first: PosedHand, second: PosedHand) -> float:
     """Return the least distance [m] between the flesh of two hands; negative where they meet."""
-    (points, radii), (others, other_radii) = _flesh(first), _flesh(second)
-    apart = np.linalg.norm(points[:, None] - others[None], axis=-1)
-    return float((apart - radii[:, None] - other_radii[None]).min())
+    return _gap(_flesh(first), _flesh(second))
 
 
 def crop_camera(
@@ -149,6 +152,11 @@ def _flesh(hand: PosedHand) -> tuple[Array, Array]:
     points = (starts + shares * (ends - starts)).reshape(-1, 3)
     size = hand.person.anchor / skeleton.DEFAULT_ANCHOR_LENGTH
     return points, np.tile(_THICK * size, 6)
+
+
+def _gap(first: tuple[Array, Array], second: tuple[Array, Array]) -> float:
+    (points, radii), (others, other_radii) = first, second
+    return float((cdist(points, others) - radii[:, None] - other_radii).min())
 
 
 def _unit(vector: Array) -> Array:

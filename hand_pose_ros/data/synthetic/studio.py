@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +19,7 @@ from hand_pose_ros.data.synthetic import staging
 from hand_pose_ros.data.synthetic.backdrop.background import BackgroundPool
 from hand_pose_ros.data.synthetic.body.grip import held_prop
 from hand_pose_ros.data.synthetic.body.movement import Act, sample_act
-from hand_pose_ros.data.synthetic.body.people import Person, draw_number, person
+from hand_pose_ros.data.synthetic.body.people import Person, check_split, draw_number, person
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.camera.develop import develop
 from hand_pose_ros.data.synthetic.camera.lens import defocus, distort, pinhole_for, smear
@@ -33,8 +34,10 @@ from hand_pose_ros.data.synthetic.truth import truth_of
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.camera import Camera
 
-PEOPLE_OF_A_BLOCK = 12
+PEOPLE_OF_A_BLOCK = 8
 _BACKGROUND_SEED = 99
+_LENS_BLUR_PX = 0.5
+"""Standard deviation of what a lens in focus blurs; it smooths the edges of what is rendered."""
 _SENSORS = {
     "any": SensorConfig(),
     "mild": SensorConfig(
@@ -92,8 +95,8 @@ class Studio:
         self, config: StudioConfig, split: str = "train", photographs: Path | None = None
     ) -> None:
         self._config, self._split = config, split
-        draw_number(split, np.random.default_rng(0))  # a wrong split is refused here
-        self._renderer = HandRenderer(config.size, config.size)
+        check_split(split)
+        self._renderer = HandRenderer(config.size, config.size, supersampling=1)
         self._backgrounds = _backgrounds(config.size, photographs)
 
     def block(self, seed: int, number: int) -> Iterator[SynthSample]:
@@ -192,6 +195,7 @@ class Studio:
         """Return the render out of focus and, by the hands' own motion, smeared."""
         shot, camera = take.shot, take.camera
         distance = float(np.mean([hand.keypoints[:, 2].mean() for hand in hands]))
+        rgba = np.asarray(cv2.GaussianBlur(rgba, (3, 3), _LENS_BLUR_PX), np.uint8)
         rgba = defocus(rgba, shot.blur_px(distance, distance, float(camera.K[0, 0])))
         motion = shot.motion_px(camera.width)
         if self._config.frames:

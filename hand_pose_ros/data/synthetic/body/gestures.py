@@ -27,16 +27,28 @@ _SPREAD = {"index": (6, -4, 4, 2), "middle": (0, -4, 4, 2), "ring": (-3, -4, 5, 
 _SPREAD["little"] = (-2, -4, 6, 3)
 _BENT = {"index": (-12, 84, 104, 62), "middle": (-2, 86, 106, 64), "ring": (9, 86, 106, 64)}
 _BENT["little"] = (20, 84, 102, 62)
+_HELD = {"index": (-13, 78, 100, 56), "middle": (-3, 80, 102, 58), "ring": (9, 80, 102, 58)}
+_HELD["little"] = (20, 78, 98, 56)
 _RELAXED = {"index": (-7, 18, 24, 12), "middle": (-2, 24, 28, 14), "ring": (6, 28, 32, 16)}
 _RELAXED["little"] = (14, 30, 32, 16)
-# Thumb: CMC abduction, flexion, rotation; MCP abduction, flexion, rotation; IP flexion.
+_CLAW = {"index": (-4, 8, 52, 30), "middle": (-1, 10, 54, 30), "ring": (3, 12, 54, 30)}
+_CLAW["little"] = (6, 12, 50, 28)
+# Thumb: CMC abduction, flexion, rotation; MCP abduction, flexion, rotation; IP flexion. They bring
+# the tip of the mean thumb where anatomy has it: of a spread or an adducted thumb 15 to 20 mm in
+# front of the plane of the knuckles (it lies on a table with them), of a relaxed one 40 mm; a
+# thumb that holds bent fingers lies on their middle phalanges, flesh on flesh.
 _THUMBS = {
-    "out": (-4, -16, 0, 0, 2, 0, -2),
-    "beside": (2, 6, 0, 0, 10, 0, 8),
-    "across": (8, 40, 14, 4, 40, 6, 48),
-    "up": (-14, -14, -4, 0, 0, 0, -12),
-    "pinch": (30, 48, -13, 2, 7, 1, 3),
-    "palm": (12, 38, 16, 2, 44, 6, 34),
+    "out": (-19, -22, 0, 0, 2, 0, -10),
+    "beside": (-34, -8, 0, 0, 24, 0, 20),
+    "relaxed": (-19, -14, 0, 0, 28, 0, 32),
+    "across": (-7, 8, 10, 0, 52, 0, 56),
+    "hold": (-10, 22, 11, 0, 45, 0, 50),
+    "hold_ring": (-9, 29, 12, 0, 46, 0, 54),
+    "up": (-34, 0, 0, 0, 0, 0, -14),
+    "pinch": (12, 14, 16, 0, 50, 0, 50),
+    "ring": (2, 8, 14, 0, 58, 0, 62),
+    "palm": (-28, 24, 6, 0, 56, 0, 58),
+    "claw": (-10, -8, 4, 0, 22, 0, 26),
 }
 
 
@@ -49,18 +61,32 @@ def _all(table: Fingers) -> dict[str, Fingers]:
     return dict.fromkeys(skeleton.FINGERS[1:], table)
 
 
-_PINCHING = {**_RELAXED, "index": (-20, 66, 40, 10)}
+def _only(*fingers: str, rest: Fingers = _HELD) -> dict[str, Fingers]:
+    """Return some fingers stretched and spread, the others bent."""
+    return {**_all(rest), **dict.fromkeys(fingers, _SPREAD)}
+
+
+_PINCHING = {**_RELAXED, "index": (-18, 68, 46, 18)}
+_RING = {**_SPREAD, "index": (-16, 60, 62, 28)}
 _GESTURES = {
     "open": _hand("out", **_all(_SPREAD)),
     "flat": _hand("beside", **_all(_STRAIGHT)),
-    "relaxed": _hand("beside", **_all(_RELAXED)),
+    "relaxed": _hand("relaxed", **_all(_RELAXED)),
+    "claw": _hand("claw", **_all(_CLAW)),
     "fist": _hand("across", **_all(_BENT)),
-    "pointing": _hand("across", **{**_all(_BENT), "index": _STRAIGHT}),
-    "two": _hand("across", **{**_all(_BENT), "index": _SPREAD, "middle": _SPREAD}),
-    "three": _hand("palm", **{**_all(_SPREAD), "little": _BENT}),
+    "pointing": _hand("hold", **{**_all(_HELD), "index": _STRAIGHT}),
+    "two": _hand("hold_ring", **_only("index", "middle")),
+    "three": _hand("palm", **_only("index", "middle", "ring")),
+    "three_with_thumb": _hand("out", **_only("index", "middle")),
     "four": _hand("palm", **_all(_SPREAD)),
+    "little": _hand("hold", **_only("little")),
+    "horns": _hand("hold", **_only("index", "little")),
+    "horns_with_thumb": _hand("out", **_only("index", "little")),
+    "two_with_thumb": _hand("out", **_only("index")),
+    "shaka": _hand("out", **_only("little")),
     "thumb_up": _hand("up", **_all(_BENT)),
     "pinch": _hand("pinch", **_all(_PINCHING)),
+    "ring": _hand("ring", **_all(_RING)),
 }
 GESTURES = tuple(_GESTURES)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from hand_pose_ros.data.synthetic.body.shapes import (
+    PEOPLE,
     sample_anchor_length,
     sample_offsets,
     sample_ratios,
@@ -57,14 +58,23 @@ class Person:
         return _mesh(tuple(self.shape.tolist()))
 
 
-def draw_number(split: str, random: np.random.Generator) -> int:
-    """Return the number of a person of a split.
+def check_split(split: str) -> None:
+    """Refuse the name of a split that there is not.
 
     Raises:
         InputError: there is no such split.
     """
     if split not in SPLITS:
         raise InputError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}")
+
+
+def draw_number(split: str, random: np.random.Generator) -> int:
+    """Return the number of a person of a split.
+
+    Raises:
+        InputError: there is no such split.
+    """
+    check_split(split)
     start = SPLITS.index(split) * PEOPLE_PER_SPLIT
     return start + int(random.integers(PEOPLE_PER_SPLIT))
 
@@ -77,8 +87,8 @@ def person(number: int) -> Person:
     return Person(
         number=number,
         shape=np.clip(random.normal(size=components), -_MOST, _MOST),
-        ratios=sample_ratios(1, generator)[0].double().numpy(),
-        offsets=sample_offsets(1, generator)[0].double().numpy(),
+        ratios=sample_ratios(1, generator, PEOPLE)[0].double().numpy(),
+        offsets=sample_offsets(1, generator, PEOPLE)[0].double().numpy(),
         anchor=float(sample_anchor_length(1, generator)[0, 0]),
         look=sample_look(random),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -91,6 +91,12 @@ class PosedHand:
         direction = -self.rotation[:, 0] + self.wrist_bend
         return direction * (-1.0, 1.0, 1.0) if self.side == "left" else direction
 
+    def placed(self, position: Array, side: str | None = None) -> PosedHand:
+        """Return the same hand elsewhere, or as another side; its joints are not posed again."""
+        moved = replace(self, position=position, side=side or self.side)
+        moved.__dict__.update({k: v for k, v in self.__dict__.items() if k in _UNPLACED})
+        return moved
+
     @cached_property
     def _joints(self) -> Joints:
         return forward_kinematics(self.parameters)
@@ -100,3 +106,5 @@ class PosedHand:
 
 
 _FIELDS = ("root_rotation", "articulation", "bone_lengths", "offsets")
+_UNPLACED = ("parameters", "_joints")
+"""What is worked out once and does not depend on where a hand is."""

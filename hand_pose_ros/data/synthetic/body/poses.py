@@ -2,8 +2,8 @@
 
 Fingers are drawn from a few states (extended, half, curled, hooked, bent), families say which
 finger is in which, and angles that the hand couples are coupled: the DIP follows the PIP, the
-neighbours of a bent finger come along, a thumb has postures of its own. Angles are degrees here
-and radians outside.
+neighbours of a bent finger come along, a thumb has postures of its own. The family "shown" draws
+whole gestures instead. Angles are degrees here and radians outside.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hand_pose_ros.data.synthetic.body.shown import sample_shown
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.rotations import matrix_from_euler, matrix_from_quaternion
@@ -28,12 +29,14 @@ _FINGER_STATES = {
     "bent": (66.0, 15.0, 12.0, 11.0, 0.50),
 }
 # (mean, std) of the seven thumb angles, order CMC abduction, flexion, rotation, MCP the same, IP.
+# Abduction counts from the line wrist to CMC, which points 22 degrees out of the palm: a thumb in
+# the plane of the palm stands at -20 to -35.
 _THUMB_STATES = {
-    "open": ((-4, 13), (-18, 13), (-4, 10), (0, 6), (4, 12), (0, 6), (-4, 14)),
-    "beside": ((4, 13), (8, 12), (0, 10), (0, 6), (14, 13), (0, 6), (14, 16)),
-    "opposed": ((24, 12), (14, 13), (12, 11), (0, 7), (18, 16), (0, 7), (24, 22)),
-    "across": ((14, 13), (32, 11), (12, 11), (0, 7), (42, 17), (0, 7), (45, 22)),
-    "up": ((-14, 13), (-12, 13), (-4, 10), (0, 6), (0, 10), (0, 6), (-10, 14)),
+    "open": ((-19, 8), (-21, 8), (0, 6), (0, 4), (4, 8), (0, 4), (-6, 11)),
+    "beside": ((-28, 8), (-10, 8), (0, 6), (0, 4), (22, 10), (0, 4), (20, 13)),
+    "opposed": ((2, 11), (14, 11), (8, 8), (0, 5), (26, 13), (0, 5), (30, 18)),
+    "across": ((-9, 9), (15, 9), (10, 8), (0, 5), (47, 12), (0, 5), (50, 15)),
+    "up": ((-32, 7), (-4, 8), (0, 6), (0, 4), (2, 8), (0, 4), (-10, 12)),
 }
 _FINGER_NAMES, _THUMB_NAMES = list(_FINGER_STATES), list(_THUMB_STATES)
 
@@ -61,6 +64,8 @@ _FAMILIES: dict[str, tuple[float, tuple[tuple[str, ...], ...], tuple[str, ...], 
     "table": (0.7, (("bent",),) * 4, ("beside", "opposed", "open"), 0.7),
     "counting": (3.0, (("extended", "curled"),) * 4, ("open", "across", "beside", "up"), 0.4),
     "random": (2.0, (_ANY,) * 4, tuple(_THUMB_STATES), 0.3),
+    # Its states say nothing: whole gestures are drawn.
+    "shown": (4.0, (_ANY,) * 4, tuple(_THUMB_STATES), 0.3),
 }
 FAMILIES = tuple(_FAMILIES)
 
@@ -104,7 +109,9 @@ def _draw(count: int, generator: torch.Generator, families: Sequence[str]) -> Te
     family = torch.multinomial(weights, count, replacement=True, generator=generator)
     fingers = _draw_fingers(family, generator)
     thumb = _draw_thumb(family, generator)
-    return torch.cat((thumb, fingers.flatten(1)), dim=1)
+    free = torch.cat((thumb, fingers.flatten(1)), dim=1)
+    is_shown = family == FAMILIES.index("shown")
+    return torch.where(is_shown.unsqueeze(-1), sample_shown(count, generator), free)
 
 
 def _draw_fingers(family: Tensor, generator: torch.Generator) -> Tensor:
@@ -123,7 +130,7 @@ def _draw_fingers(family: Tensor, generator: torch.Generator) -> Tensor:
     mcp = mcp + mcp_std * _correlated(count, shared, generator)
     pip = pip + pip_std * _correlated(count, shared, generator)
     mcp, pip = _enslave(mcp), _enslave(pip)
-    dip = follow * pip + 11.0 * torch.randn(count, 4, generator=generator)
+    dip = follow * pip + 7.0 * torch.randn(count, 4, generator=generator)
     spread = torch.rand(count, 1, generator=generator) * 1.5 - 0.15
     # A flexed finger is pulled beside its neighbours: its collateral ligaments are tight.
     loose = torch.cos(torch.deg2rad(mcp.clamp(0.0, 90.0)))

@@ -25,6 +25,8 @@ _MARGIN_PX = 1.0
 _NODES = 14
 """Points per axis at which the inverse distortion is computed; between them the polynomial through
 them is right to a thousandth of a pixel."""
+_BORDER = 25
+"""Points per side of the image at which its border is looked at."""
 _REMAPPED = ("uint8", "uint16", "int16", "float32", "float64")
 
 
@@ -134,7 +136,7 @@ def average(frames: Sequence[Layer]) -> Layer:
 
 def _border_rays(camera: Camera) -> npt.NDArray[np.float64]:
     """Return the undistorted rays (N, 2) of the outer edge of the border's pixels."""
-    turn = np.linspace(0.0, 1.0, 49)[:, None]
+    turn = np.linspace(0.0, 1.0, _BORDER)[:, None]
     right, bottom = camera.width - 0.5, camera.height - 0.5
     corners = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
     ends = np.roll(corners, -1, axis=0)
@@ -158,16 +160,19 @@ def _rays(camera: Camera, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     Far off the axis of a barrel its iteration does not converge.
     """
     rays = camera.normalize(pixels)
-    missed = np.linalg.norm(camera.project_rays(rays) - pixels, axis=-1, keepdims=True)
-    plain = replace(camera, distortion=(), distortion_model="").normalize(pixels)
-    rays = np.where(missed < 1.0, rays, plain)
-    for _ in range(30):
+    seen = camera.project_rays(rays)
+    missed = np.linalg.norm(seen - pixels, axis=-1, keepdims=True)
+    if missed.max() >= 1.0:
+        plain = replace(camera, distortion=(), distortion_model="").normalize(pixels)
+        rays = np.where(missed < 1.0, rays, plain)
         seen = camera.project_rays(rays)
+    for _ in range(30):
         if np.abs(pixels - seen).max() < 1e-3:
             break
         slopes = [(camera.project_rays(rays + step) - seen) / 1e-5 for step in 1e-5 * np.eye(2)]
         step = np.linalg.solve(np.stack(slopes, axis=-1), (pixels - seen)[..., None])[..., 0]
         rays = rays + step * 0.2 / np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 0.2)
+        seen = camera.project_rays(rays)
     return rays
 
 

@@ -12,6 +12,8 @@ from hand_pose_ros.errors import UnavailableError
 _SHADOW_SIZES = (512, 1024)
 _LARGE = 320
 """Images above this size [px] get the finer shadows."""
+_LAYERS = (2, 4, 4, 4, 2)
+"""Numbers per pixel: z and label, normal, place in the rest pose, skin, nail."""
 _EGL = "libEGL.so.1"
 
 
@@ -42,7 +44,9 @@ class Targets:
     """What is drawn into: colour, depth and label per pixel; finer depth; the lamp's depth.
 
     Attributes:
-        shaded: colour, and z [m] with the label, at pixel centres.
+        hands: per pixel z [m] and label, and what of a hand is there; `layers` are its textures.
+        painted: colour alone, of hands.
+        shaded: colour, z and label, of what is drawn beside hands; the same ones.
         fine: depth of `factor` times `factor` samples per pixel; None for a factor of one.
         shadow: depth seen from the lamp, and `shadow_map`, its texture.
     """
@@ -50,10 +54,14 @@ class Targets:
     def __init__(self, context: Any, width: int, height: int, factor: int) -> None:
         size, fine_size = (width, height), (width * factor, height * factor)
         self._size, self._fine_size = size, fine_size
-        self.shaded = context.framebuffer(
-            [context.renderbuffer(size, 4), context.renderbuffer(size, 2, dtype="f4")],
-            context.depth_renderbuffer(size),
-        )
+        self.layers = [context.texture(size, count, dtype="f4") for count in _LAYERS]
+        for layer in self.layers:
+            layer.filter = (context.NEAREST, context.NEAREST)
+        colour, depth = context.renderbuffer(size, 4), context.depth_renderbuffer(size)
+        self.hands = context.framebuffer(self.layers, depth)
+        self.painted = context.framebuffer([colour], depth)
+        self.painted.depth_mask = False
+        self.shaded = context.framebuffer([colour, self.layers[0]], depth)
         self.fine = None
         if factor > 1:
             self.fine = context.framebuffer(depth_attachment=context.depth_texture(fine_size))

@@ -1,10 +1,13 @@
 """Smooth edges: what was shaded once per pixel, laid out on several depth samples per pixel.
 
 Shading costs far more than depth, so hands are shaded at pixel centres and only their depth is
-drawn finer. A sample takes its colour from the neighbouring pixel whose depth is most like its.
+drawn finer. A sample takes its colour from that of the four pixels around it whose depth is most
+like its.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +16,10 @@ from hand_pose_ros.data.synthetic.render.projection import window_from_depth
 
 _STEP = 0.00004
 """A sample this far off in the depth buffer, 1.3 mm at 1 m, may be of another surface."""
-_NEIGHBOURS = np.array([(row, column) for row in (0, -1, 1) for column in (0, -1, 1)])
-"""The pixel itself wins a tie, then its sides, then its corners."""
 
 Image = npt.NDArray[np.uint8]
 Depth = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
 
 
 def smoothed(colour: Image, depth: Depth, window: Depth) -> Image:
@@ -41,7 +43,7 @@ def smoothed(colour: Image, depth: Depth, window: Depth) -> Image:
     rows, columns = np.nonzero(_on_edge(depth, centre, samples))
     if len(rows):
         inside = samples[:, rows, columns]
-        result[box][rows, columns] = _mixed(colour, depth, centre, inside, rows, columns)
+        result[box][rows, columns] = _mixed(colour, centre, inside, rows, columns)
     return result
 
 
@@ -67,23 +69,26 @@ def _on_edge(depth: Depth, centre: Depth, samples: Depth) -> npt.NDArray[np.bool
     return np.asarray(highest - lowest > allowed)
 
 
-def _mixed(
-    colour: Image,
-    depth: Depth,
-    centre: Depth,
-    samples: Depth,
-    rows: npt.NDArray[np.int64],
-    columns: npt.NDArray[np.int64],
-) -> Image:
+def _mixed(colour: Image, centre: Depth, samples: Depth, rows: Index, columns: Index) -> Image:
     """Return (E, 4): the mean over the samples (S, E) of edge pixels."""
-    height, width = depth.shape
-    near_rows = np.clip(rows + _NEIGHBOURS[:, :1], 0, height - 1)
-    near_columns = np.clip(columns + _NEIGHBOURS[:, 1:], 0, width - 1)
-    place = near_rows * width + near_columns
-    found = np.where(depth.ravel()[place] > 0, centre.ravel()[place], np.float32(np.inf))
-    best = np.abs(found - samples[:, None]).argmin(axis=1)
+    width = centre.shape[1] + 2
+    places = (rows + 1) * width + columns + 1
+    window = np.pad(np.where(centre < 1.0, centre, np.float32(np.inf)), 1, constant_values=np.inf)
+    colours = np.pad(colour.view(np.uint32)[..., 0], 1).ravel()  # four bytes at once
     everywhere = np.arange(len(rows))
-    use = (samples < 1.0) & np.isfinite(found[best, everywhere])
-    taken = colour.reshape(-1, 4)[place[best, everywhere]] * use[..., None]
-    total = taken.sum(axis=0, dtype=np.uint16)
+    total = np.zeros((len(rows), 4), np.uint16)
+    for sample, (down, right) in zip(samples, _sides(len(samples)), strict=True):
+        # The pixel itself wins a tie, then its sides, then its corner.
+        steps = np.array((0, down * width, right, down * width + right))
+        near = places + steps[:, None]
+        best = np.abs(window.ravel()[near] - sample).argmin(axis=0)
+        taken = np.where(sample < 1.0, colours[near[best, everywhere]], np.uint32(0))
+        total += taken.view(np.uint8).reshape(-1, 4)
     return np.asarray((total + len(samples) // 2) // len(samples)).astype(np.uint8)
+
+
+def _sides(samples: int) -> list[tuple[int, int]]:
+    """Return to which side (down, right) of the middle of its pixel each sample lies."""
+    factor = math.isqrt(samples)
+    away = [int(np.sign(2 * place + 1 - factor)) for place in range(factor)]
+    return [(down, right) for down in away for right in away]

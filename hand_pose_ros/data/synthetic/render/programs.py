@@ -14,7 +14,8 @@ from hand_pose_ros.data.synthetic.render.props import PATTERNS, Material
 from hand_pose_ros.data.synthetic.render.surface import DrawnSurface, Shaped
 from hand_pose_ros.data.synthetic.render.worn import FABRICS, Glove
 
-_SHADOW_UNIT, _LINES_UNIT = 0, 1
+_SHADOW_UNIT, _LINES_UNIT, _FIRST_LAYER_UNIT = 0, 1, 2
+_LAYER_NAMES = ("layers", "facings", "rests", "skins", "nails")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,28 +44,17 @@ class DrawnHand:
         self._uploaded: Shaped | None = None
         self._moving = context.buffer(reserve=len(surface.attributes) * 7 * 4, dynamic=True)
         fixed = context.buffer(surface.attributes.tobytes())
-        indices, coarse = (
-            context.buffer(faces.astype("i4").tobytes())
-            for faces in (surface.faces, surface.coarse_faces)
-        )
         content = [
             (self._moving, "3f 3f 1f", "position", "normal", "openness"),
             (fixed, "3f 4f 3f", "rest", "skin", "nail"),
         ]
-        self.skin = context.program(shaders.SKIN_VERTEX, shaders.SKIN_FRAGMENT)
-        self.glove = context.program(shaders.SKIN_VERTEX, shaders.GLOVE_FRAGMENT)
-        used = [name for name in ("rest", "skin", "nail") if name in self.glove]
-        gloved = "3f 4f 3f" if "nail" in used else "3f 4f 12x"
-        content_gloved = [content[0], (fixed, gloved, *used)]
         alone = [(self._moving, "3f 16x", "position")]
+        self.surface = context.program(shaders.HAND_VERTEX, shaders.HAND_FRAGMENT)
         self._arrays = {}
-        for faces, fine in ((indices, True), (coarse, False)):
-            self._arrays["skin", fine] = context.vertex_array(self.skin, content, faces)
-            self._arrays["glove", fine] = context.vertex_array(self.glove, content_gloved, faces)
-            self._arrays["depth", fine] = context.vertex_array(depth, alone, faces)
-        size = (skin_lines.skin_lines().shape[1], skin_lines.skin_lines().shape[0])
-        self._lines = context.texture(size, 4, skin_lines.skin_lines().tobytes(), alignment=1)
-        self._lines.repeat_x = self._lines.repeat_y = False
+        for faces, fine in ((surface.faces, True), (surface.coarse_faces, False)):
+            indices = context.buffer(faces.astype("i4").tobytes())
+            self._arrays["surface", fine] = context.vertex_array(self.surface, content, indices)
+            self._arrays["depth", fine] = context.vertex_array(depth, alone, indices)
 
     def upload(self, surface: Shaped) -> None:
         """Put a shaped hand into the buffers, unless it is there."""
@@ -75,23 +65,57 @@ class DrawnHand:
         self._moving.write(np.concatenate(columns, axis=1).tobytes())
 
     def draw(self, what: str, side: str, *, fine: bool) -> None:
-        """Draw the uploaded hand as "skin", as "glove" or for its "depth" alone.
+        """Draw the uploaded hand's "surface", or its "depth" alone.
 
         Args:
-            what: one of these three.
+            what: one of these two.
             side: of the hand.
-            fine: with all of its triangles, which takes four times as long.
+            fine: with all of its triangles, which takes twice as long.
         """
-        if what == "skin":
-            self._lines.use(_LINES_UNIT)
         # Images are drawn with their first row at the bottom, so what faces us turns clockwise.
         self._context.front_face = "cw" if side == "right" else "ccw"
         self._context.enable(self._context.CULL_FACE)
         self._arrays[what, fine].render()
         self._context.disable(self._context.CULL_FACE)
 
-    def set_skin(self, look: SkinLook) -> None:
-        """Take a look into the skin's program."""
+
+class Paint:
+    """The programs that paint hands whose surface is drawn: bare skin, or a glove."""
+
+    def __init__(self, context: Any) -> None:
+        self.skin = context.program(shaders.SCREEN_VERTEX, shaders.SKIN_FRAGMENT)
+        self.glove = context.program(shaders.SCREEN_VERTEX, shaders.GLOVE_FRAGMENT)
+        corners = context.buffer(np.array([-1, -1, 3, -1, -1, 3], "f4").tobytes())
+        self._screens = {
+            program: context.vertex_array(program, [(corners, "2f", "corner")])
+            for program in (self.skin, self.glove)
+        }
+        size = (skin_lines.skin_lines().shape[1], skin_lines.skin_lines().shape[0])
+        self._lines = context.texture(size, 4, skin_lines.skin_lines().tobytes(), alignment=1)
+        self._lines.repeat_x = self._lines.repeat_y = False
+
+    def begin(self, layers: list[Any], rays: npt.NDArray[np.float64]) -> None:
+        """Take what the hands' surfaces are, and the rays (3, 3) of pixels: inverse intrinsics."""
+        self._lines.use(_LINES_UNIT)
+        for unit, layer in enumerate(layers, start=_FIRST_LAYER_UNIT):
+            layer.use(unit)
+        for program in self._screens:
+            program["ray"].write(rays.T.astype("f4").tobytes())
+            for unit, name in enumerate(_LAYER_NAMES, start=_FIRST_LAYER_UNIT):
+                if name in program:
+                    program[name] = unit
+
+    def paint(self, label: int, look: SkinLook, glove: Glove | None) -> None:
+        """Paint the pixels of a label."""
+        if glove:
+            self._set_glove(glove, look)
+        else:
+            self._set_skin(look)
+        program = self.glove if glove else self.skin
+        program["label"] = float(label)
+        self._screens[program].render()
+
+    def _set_skin(self, look: SkinLook) -> None:
         program = self.skin
         names = ("back_colour", "palm_colour", "nail_colour")
         for name, colour in zip(names, look.colours(), strict=True):
@@ -106,8 +130,7 @@ class DrawnHand:
         corner, size = skin_lines.CORNER, skin_lines.SIZE
         program["lines_place"] = (*corner, 1 / size[0], 1 / size[1])
 
-    def set_glove(self, glove: Glove, look: SkinLook) -> None:
-        """Take a glove into its program."""
+    def _set_glove(self, glove: Glove, look: SkinLook) -> None:
         self.glove["back_colour"] = look.colours()[0]
         self.glove["glove_colour"] = glove.colour
         self.glove["glove_fabric"] = FABRICS.index(glove.fabric)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +18,13 @@ from hand_pose_ros.data.synthetic.render import shaders
 from hand_pose_ros.data.synthetic.render.context import Targets, create_context
 from hand_pose_ros.data.synthetic.render.edges import smoothed
 from hand_pose_ros.data.synthetic.render.light import Scene
-from hand_pose_ros.data.synthetic.render.programs import DrawnHand, DrawnThings, Thing, set_light
+from hand_pose_ros.data.synthetic.render.programs import (
+    DrawnHand,
+    DrawnThings,
+    Paint,
+    Thing,
+    set_light,
+)
 from hand_pose_ros.data.synthetic.render.projection import NEAR, camera_matrix, light_matrix
 from hand_pose_ros.data.synthetic.render.props import Prop
 from hand_pose_ros.data.synthetic.render.rendered import FIRST_PROP, Layers, RenderedHand
@@ -58,6 +65,7 @@ class HandRenderer:
         self._targets = Targets(self._context, width, height, supersampling)
         self._depth = self._context.program(shaders.DEPTH_VERTEX, shaders.DEPTH_FRAGMENT)
         self._hand = DrawnHand(self._context, self._surface, self._depth)
+        self._paint = Paint(self._context)
         self._things = DrawnThings(self._context, self._depth)
         self._context.enable(self._context.DEPTH_TEST)
 
@@ -93,7 +101,8 @@ class HandRenderer:
         self._things.upload(things)
         clip = camera_matrix(camera)
         self._light(hands, shaped, things, clip, scene or Scene())
-        self._draw_shaded(hands, shaped)
+        self._draw_surfaces(hands, shaped)
+        self._draw_shaded(hands, shaped, camera)
         return self._read(hands, shaped, clip)
 
     def close(self) -> None:
@@ -144,13 +153,14 @@ class HandRenderer:
         light_clip, reach = light_matrix(points, scene.light.direction)
         self._draw_depth(self._targets.shadow, hands, shaped, light_clip)
         self._targets.shadow_map.use(0)
-        programs = [self._hand.skin]
+        programs = [self._paint.skin]
         if any(hand.worn.glove for hand in hands):
-            programs.append(self._hand.glove)
+            programs.append(self._paint.glove)
         if things:
             programs.append(self._things.program)
         for program in programs:
             set_light(program, scene, light_clip, reach)
+        for program in (self._hand.surface, self._things.program):
             program["camera_clip"].write(clip.T.astype("f4").tobytes())
 
     def _draw_depth(
@@ -168,21 +178,38 @@ class HandRenderer:
             self._hand.draw("depth", hand.side, fine=_is_large(surface, self._focal))
         self._things.draw(depth=True)
 
-    def _draw_shaded(self, hands: Sequence[RenderedHand], shaped: list[Shaped]) -> None:
-        self._targets.shaded.use()
-        self._targets.shaded.clear(0.0, 0.0, 0.0, 0.0)
+    def _draw_surfaces(self, hands: Sequence[RenderedHand], shaped: list[Shaped]) -> None:
+        self._targets.hands.use()
+        self._targets.hands.clear()
         for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
-            glove = hand.worn.glove
-            if glove:
-                self._hand.set_glove(glove, hand.skin)
-            else:
-                self._hand.set_skin(hand.skin)
-            program = self._hand.glove if glove else self._hand.skin
-            program["label"] = float(1 + k)
+            self._hand.surface["label"] = float(1 + k)
             self._hand.upload(surface)
-            fine = _is_large(surface, self._focal)
-            self._hand.draw("glove" if glove else "skin", hand.side, fine=fine)
+            self._hand.draw("surface", hand.side, fine=_is_large(surface, self._focal))
+
+    def _draw_shaded(
+        self, hands: Sequence[RenderedHand], shaped: list[Shaped], camera: Camera
+    ) -> None:
+        self._targets.painted.use()
+        self._targets.painted.clear()
+        self._context.depth_func = ">"  # the screen that is painted on lies behind everything
+        self._paint.begin(self._targets.layers, np.linalg.inv(camera.K))
+        for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
+            self._targets.painted.scissor = self._extent(surface, camera)
+            self._paint.paint(1 + k, hand.skin, hand.worn.glove)
+        self._targets.painted.scissor = None
+        self._context.depth_func = "<"
+        self._targets.shaded.use()
         self._things.draw(depth=False)
+
+    def _extent(self, surface: Shaped, camera: Camera) -> tuple[int, int, int, int]:
+        """Return the part of the image (x, y, width, height) [px] outside of which no hand is."""
+        if surface.positions[:, 2].min() < NEAR:
+            return 0, 0, self.width, self.height
+        pixels = camera.project(surface.positions)
+        low = np.clip(np.floor(pixels.min(axis=0)) - 1, 0, (self.width, self.height)).astype(int)
+        high = np.clip(np.ceil(pixels.max(axis=0)) + 2, low, (self.width, self.height)).astype(int)
+        x, y, right, bottom = (*low.tolist(), *high.tolist())
+        return x, y, right - x, bottom - y
 
     def _read(
         self,
@@ -206,9 +233,9 @@ def over(
         raise ShapeError(
             f"cannot lay an image of shape {foreground.shape} over one of {background.shape}"
         )
-    left = 1.0 - foreground[..., 3:].astype(np.float32) / 255.0
-    mixed = foreground[..., :3] + background * left
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    left = cv2.merge([255 - foreground[..., 3]] * 3)
+    behind = cv2.multiply(background, left, scale=1.0 / 255.0)
+    return np.asarray(cv2.add(cv2.cvtColor(foreground, cv2.COLOR_RGBA2RGB), behind), np.uint8)
 
 
 def _is_large(surface: Shaped, focal: float) -> bool:

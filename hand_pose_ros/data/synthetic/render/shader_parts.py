@@ -30,8 +30,10 @@ float line(float distance, float width) {
 
 # Bumps without tangents. Source: Mikkelsen 2010, Bump mapping unparametrized surfaces on the GPU.
 BUMP = """
-vec3 bumped(vec3 normal, vec3 position, float height) {
+// Past an edge, where the next pixel lies further away than `reach` [m], there are no bumps.
+vec3 bumped(vec3 normal, vec3 position, float height, float reach) {
     vec3 along = dFdx(position), down = dFdy(position);
+    if (max(dot(along, along), dot(down, down)) > reach * reach) return normal;
     vec3 first = cross(down, normal), second = cross(normal, along);
     float area = dot(along, first);
     vec3 slope = sign(area) * (dFdx(height) * first + dFdy(height) * second);

@@ -1,9 +1,9 @@
-"""GLSL programs of the renderer: depth alone, skin (bare or in a glove) and things."""
+"""GLSL programs of the renderer: depth alone, hands (bare or in a glove) and things."""
 
 from __future__ import annotations
 
 from hand_pose_ros.data.synthetic.render.shader_parts import BUMP, LIGHT, NOISE
-from hand_pose_ros.data.synthetic.render.skin_shaders import GLOVE_MAIN, SKIN_MAIN
+from hand_pose_ros.data.synthetic.render.skin_shaders import GLOVE_PAINT, SKIN_PAINT
 
 DEPTH_VERTEX = """
 #version 330
@@ -17,13 +17,13 @@ DEPTH_FRAGMENT = """
 void main() {}
 """
 
-_OUTPUT = """
+_THING_OUTPUT = """
 layout(location = 0) out vec4 colour;
 layout(location = 1) out vec2 layer;   // z [m], label
 uniform float label;
 """
 
-SKIN_VERTEX = """
+HAND_VERTEX = """
 #version 330
 uniform mat4 camera_clip;
 in vec3 position;
@@ -32,27 +32,82 @@ in float openness;
 in vec3 rest;
 in vec4 skin;   // palm, knuckle, distance to crease, its strength
 in vec3 nail;   // coordinates along and across, facing
-out vec3 v_position;
-out vec3 v_normal;
+out float v_depth;
+out vec4 v_facing;
 out vec4 v_rest;
-out vec4 v_skin;
+out vec3 v_skin;
 out vec3 v_nail;
 void main() {
-    v_position = position;
-    v_normal = normal;
-    v_rest = vec4(rest, openness);
-    v_skin = skin;
+    v_depth = position.z;
+    v_facing = vec4(normal, openness);
+    v_rest = vec4(rest, skin.x);
+    v_skin = skin.yzw;
     v_nail = nail;
     gl_Position = camera_clip * vec4(position, 1.0);
 }
 """
 
-_SKIN_INPUT = """
-in vec3 v_position;
-in vec3 v_normal;
+# What is where: hands are drawn so first, as small triangles would paint most pixels many times.
+HAND_FRAGMENT = """
+#version 330
+layout(location = 0) out vec2 layer;   // z [m], label
+layout(location = 1) out vec4 facing;
+layout(location = 2) out vec4 rest;
+layout(location = 3) out vec4 skin;
+layout(location = 4) out vec2 nail;
+uniform float label;
+in float v_depth;
+in vec4 v_facing;
 in vec4 v_rest;
-in vec4 v_skin;
+in vec3 v_skin;
 in vec3 v_nail;
+void main() {
+    layer = vec2(v_depth, label);
+    facing = v_facing;
+    rest = v_rest;
+    skin = vec4(v_skin, v_nail.z);
+    nail = v_nail.xy;
+}
+"""
+
+SCREEN_VERTEX = """
+#version 330
+in vec2 corner;
+void main() { gl_Position = vec4(corner, 1.0, 1.0); }
+"""
+
+# Then each pixel of a hand is painted once, from what is there.
+_PAINT_FRAME = """
+layout(location = 0) out vec4 colour;
+uniform float label;
+uniform mat3 ray;   // of a pixel, in the camera frame
+uniform sampler2D layers;
+uniform sampler2D facings;
+uniform sampler2D rests;
+uniform sampler2D skins;
+uniform sampler2D nails;
+vec3 v_position;
+vec3 v_normal;
+vec4 v_rest;
+vec4 v_skin;
+vec3 v_nail;
+float v_reach;
+void paint();
+
+void main() {
+    ivec2 here = ivec2(gl_FragCoord.xy);
+    vec2 layer = texelFetch(layers, here, 0).xy;
+    if (layer.y != label) discard;
+    vec4 facing = texelFetch(facings, here, 0), rest = texelFetch(rests, here, 0);
+    vec4 skin = texelFetch(skins, here, 0);
+    v_position = layer.x * (ray * vec3(gl_FragCoord.xy - 0.5, 1.0));
+    v_normal = facing.xyz;
+    v_rest = vec4(rest.xyz, facing.w);
+    v_skin = vec4(rest.w, skin.xyz);
+    v_nail = vec3(texelFetch(nails, here, 0).xy, skin.w);
+    v_reach = 8.0 * layer.x * ray[0][0];
+    paint();
+}
 """
 
 THING_VERTEX = """
@@ -113,7 +168,7 @@ void main() {
     if (dot(smooth_normal, v_position) > 0.0) smooth_normal = -smooth_normal;
     Surface s;
     s.position = v_position;
-    s.normal = pattern > 3 ? bumped(smooth_normal, v_position, height) : smooth_normal;
+    s.normal = pattern > 3 ? bumped(smooth_normal, v_position, height, 1.0) : smooth_normal;
     s.smooth_normal = smooth_normal;
     s.mirror = mix(vec3(0.04), albedo, finish.z);
     s.albedo = albedo * (1.0 - 0.85 * finish.z);
@@ -128,7 +183,8 @@ void main() {
 }
 """
 
-_HEAD = "#version 330\n" + _OUTPUT + NOISE + BUMP + LIGHT
-SKIN_FRAGMENT = _HEAD + _SKIN_INPUT + SKIN_MAIN
-GLOVE_FRAGMENT = _HEAD + _SKIN_INPUT + GLOVE_MAIN
-THING_FRAGMENT = _HEAD + _THING_MAIN
+_COMMON = NOISE + BUMP + LIGHT
+_PAINT_HEAD = "#version 330\n" + _PAINT_FRAME + _COMMON
+SKIN_FRAGMENT = _PAINT_HEAD + SKIN_PAINT
+GLOVE_FRAGMENT = _PAINT_HEAD + GLOVE_PAINT
+THING_FRAGMENT = "#version 330\n" + _THING_OUTPUT + _COMMON + _THING_MAIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Noise lives in the rest pose, so it sticks to the skin. `lines` holds what is drawn on the hand
 # seen from above: the lines of the palm, fine lines, veins and tendons of the back.
-SKIN_MAIN = """
+SKIN_PAINT = """
 uniform sampler2D lines;
 uniform vec4 lines_place;   // corner and 1 / size of that drawing [m]
 uniform vec3 back_colour;
@@ -49,7 +49,7 @@ Nail nail_of(vec3 place) {
     return Nail(on, rim, mix(bare, polish.rgb, polish.a));
 }
 
-void main() {
+void paint() {
     vec3 p = v_rest.xyz + seed;
     float footprint = length(fwidth(v_rest.xyz)) * 0.7;
     float palm = v_skin.x, back = 1.0 - palm;
@@ -108,7 +108,7 @@ void main() {
     Nail nail = nail_of(v_nail);
     albedo = mix(albedo * (1.0 - vec3(0.20, 0.28, 0.28) * nail.rim), nail.albedo, nail.on);
     height = height * (1.0 - nail.on) - 0.00025 * nail.rim;
-    vec3 normal = bumped(smooth_normal, v_position, height);
+    vec3 normal = bumped(smooth_normal, v_position, height, v_reach);
 
     Surface s;
     s.position = v_position;
@@ -123,18 +123,17 @@ void main() {
     s.through = vec3(0.0036, 0.0013, 0.0009) * mix(0.65, 1.0, back_colour.g * 2.0);
     s.fuzz = 0.0;
     colour = developed(lighted(s));
-    layer = vec2(v_position.z, label);
 }
 """
 
-GLOVE_MAIN = """
+GLOVE_PAINT = """
 uniform vec3 back_colour;
 uniform vec3 glove_colour;
 uniform int glove_fabric;   // cloth, latex, leather
 uniform float glove_cuff;   // x in the rest pose where it ends [m]
 uniform vec3 seed;
 
-void main() {
+void paint() {
     vec3 p = v_rest.xyz + seed;
     float footprint = length(fwidth(v_rest.xyz)) * 0.7;
     float on = smoothstep(glove_cuff - 0.0006, glove_cuff + 0.0006, v_rest.x);
@@ -166,7 +165,7 @@ void main() {
     vec3 smooth_normal = normalize(v_normal);
     Surface s;
     s.position = v_position;
-    s.normal = bumped(smooth_normal, v_position, mix(skin_height, height, on));
+    s.normal = bumped(smooth_normal, v_position, mix(skin_height, height, on), v_reach);
     s.smooth_normal = smooth_normal;
     s.albedo = mix(back_colour * (1.0 + 0.3 * middle), albedo, on);
     s.openness = v_rest.w * (1.0 - 0.4 * hem * on);
@@ -177,6 +176,5 @@ void main() {
     s.through = mix(vec3(0.0036, 0.0013, 0.0009), through, on);
     s.fuzz = cloth * on;
     colour = developed(lighted(s));
-    layer = vec2(v_position.z, label);
 }
 """

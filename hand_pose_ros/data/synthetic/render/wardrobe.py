@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -105,13 +106,18 @@ class _Outline:
 def _disc(
     frame: Array, height: float, radius: float, thickness: float, material: Material, label: int
 ) -> Thing:
-    vertices, faces = cylinder(radius, thickness, 24)
-    local = vertices[faces]
-    placed = vertices + (0.0, 0.0, height)
-    placed = placed @ frame[:3, :3].T + frame[:3, 3]
-    parts = (placed[faces], corner_normals(placed, faces), local)
-    corners = np.concatenate(parts, axis=2).reshape(-1, 9)
-    return _thing(corners, np.arange(len(corners)).reshape(-1, 3), material, label)
+    corners, normals = _unit_disc()
+    local = corners * (radius, radius, thickness)
+    placed = (local + (0.0, 0.0, height)) @ frame[:3, :3].T + frame[:3, 3]
+    vertices = np.concatenate((placed, normals @ frame[:3, :3].T, local), axis=1)
+    return _thing(vertices, np.arange(len(vertices)).reshape(-1, 3), material, label)
+
+
+@lru_cache(maxsize=1)
+def _unit_disc() -> tuple[Array, Array]:
+    """Return corners and normals (N, 3) of a disc of radius and thickness one."""
+    vertices, faces = cylinder(1.0, 1.0, 24)
+    return vertices[faces].reshape(-1, 3), corner_normals(vertices, faces).reshape(-1, 3)
 
 
 def _sleeve(sleeve: Sleeve, surface: DrawnSurface, shaped: Shaped, label: int) -> Thing:
