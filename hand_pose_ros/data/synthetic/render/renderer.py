@@ -205,10 +205,10 @@ class HandRenderer:
         """Return the part of the image (x, y, width, height) [px] outside of which no hand is."""
         if surface.positions[:, 2].min() < NEAR:
             return 0, 0, self.width, self.height
+        size = np.array((self.width, self.height))
         pixels = camera.project(surface.positions)
-        low = np.clip(np.floor(pixels.min(axis=0)) - 1, 0, (self.width, self.height)).astype(int)
-        high = np.clip(np.ceil(pixels.max(axis=0)) + 2, low, (self.width, self.height)).astype(int)
-        x, y, right, bottom = (*low.tolist(), *high.tolist())
+        x, y = np.clip(np.floor(pixels.min(axis=0)) - 1, 0, size).astype(int).tolist()
+        right, bottom = np.clip(np.ceil(pixels.max(axis=0)) + 2, (x, y), size).astype(int).tolist()
         return x, y, right - x, bottom - y
 
     def _read(
