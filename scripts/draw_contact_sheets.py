@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.data.synthetic.config import preset
 from hand_pose_ros.data.synthetic.studio import Studio
+from hand_pose_ros.data.synthetic.threads import use_one_thread
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 COLUMNS, SHOWN_PX, QUALITY = 8, 160, 88
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
-    os.environ.setdefault("LP_NUM_THREADS", "1")
+    use_one_thread()
     pictures = {name: samples_of(name, n, arguments.seed) for name, n in SHEETS.items()}
     pictures["tones"] = tones(TONES, arguments.seed)
     for name, images in pictures.items():
