@@ -165,7 +165,7 @@ def test_edges_mix_colours_by_coverage() -> None:
 def test_contours_go_around_their_finger(finger: str) -> None:
     hand, _ = posed("fist")
     shaped = drawn_surface().shape(hand.vertices, "right", hand.forearm)
-    points = finger_contour(finger, 0.5) @ shaped.positions
+    points = finger_contour(finger, 0.5, fine=True) @ shaped.positions
     assert points.shape == (POINTS, 3)
     radii = np.linalg.norm(points - points.mean(0), axis=1)
     assert radii.min() > 0.0045
@@ -173,7 +173,7 @@ def test_contours_go_around_their_finger(finger: str) -> None:
 
 
 def test_the_wrist_contour_is_wider_than_deep() -> None:
-    points = wrist_contour(0.03) @ drawn_surface().attributes[:, :3]
+    points = wrist_contour(0.03, fine=True) @ drawn_surface().attributes[:, :3]
     assert 0.04 < np.ptp(points[:, 1]) < 0.07
     assert np.ptp(points[:, 2]) < np.ptp(points[:, 1])
     assert np.allclose(points[:, 0], -0.03, atol=1e-4)

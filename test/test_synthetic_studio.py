@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from hand_pose_ros.data.synthetic.body.bent import bend
 from hand_pose_ros.data.synthetic.body.grip import held_prop
 from hand_pose_ros.data.synthetic.body.movement import sample_act
 from hand_pose_ros.data.synthetic.body.people import SPLITS, draw_number, person
@@ -42,7 +43,8 @@ SMALL = StudioConfig(size=96)
 def posed(side: str = "right", seed: int = 0, ray=(0.1, -0.05), config=SMALL) -> PosedHand:
     random = np.random.default_rng(seed)
     (pose,) = sample_poses(1, config, random)
-    return place(person(seed), pose, np.array(ray), 0.5, side, random)
+    (bent,) = bend([person(seed)], [pose.articulation])
+    return place(bent, pose.rotation, np.array(ray), 0.5, side, random)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from scipy.spatial.distance import cdist
 
-from hand_pose_ros.data.synthetic.body.people import Person
+from hand_pose_ros.data.synthetic.body.bent import BentHand
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.body.poses import sample_articulation, sample_wrist_rotation
 from hand_pose_ros.data.synthetic.config import StudioConfig
@@ -60,17 +60,27 @@ def sample_poses(count: int, config: StudioConfig, random: np.random.Generator) 
 
 
 def place(
-    person: Person, pose: Pose, ray: Array, distance: float, side: str, random: np.random.Generator
+    bent: BentHand,
+    rotation: Array,
+    ray: Array,
+    distance: float,
+    side: str,
+    random: np.random.Generator,
 ) -> PosedHand:
     """Return a hand whose joints have their middle on a viewing ray (x/z, y/z) at a distance [m].
 
-    The ray is that of the mirrored camera frame for a left hand.
+    Args:
+        bent: the hand.
+        rotation: (3, 3) of its wrist to the ray, see `Pose`.
+        ray: of the mirrored camera frame for a left hand.
+        distance: of the middle of the joints.
+        side: "right" or "left".
+        random: bends the wrist.
     """
-    rotation = view_rotation(ray).T @ pose.rotation
-    bend = _WRIST_BEND * random.normal(size=3)
-    hand = PosedHand(person, "right", pose.articulation, rotation, np.zeros(3), bend)
+    to_camera = view_rotation(ray).T @ rotation
     middle = np.append(ray, 1.0) * distance
-    return hand.placed(middle - hand.keypoints.mean(axis=0), side)
+    position = middle - to_camera @ bent.joints.mean(axis=0)
+    return PosedHand(bent, side, to_camera, position, _WRIST_BEND * random.normal(size=3))
 
 
 def full_camera(random: np.random.Generator) -> Camera:

@@ -6,6 +6,7 @@ the same data however many processes there are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.data.synthetic import staging
 from hand_pose_ros.data.synthetic.backdrop.background import BackgroundPool
+from hand_pose_ros.data.synthetic.body.bent import BentHand, bend
 from hand_pose_ros.data.synthetic.body.grip import held_prop
 from hand_pose_ros.data.synthetic.body.movement import Act, sample_act
 from hand_pose_ros.data.synthetic.body.people import Person, check_split, draw_number, person
@@ -105,12 +107,10 @@ class Studio:
         if self._config.frames:
             yield from self._sequence(number, random)
             return
-        people = self._people(random)
-        poses = staging.sample_poses(2 * BLOCK, self._config, random)
-        for index in range(BLOCK):
-            who = people[int(random.integers(len(people)))]
-            take = self._take(who, poses[2 * index : 2 * index + 2], random)
-            yield self._develop(take, 0.0, number * BLOCK + index)
+        people = [person(draw_number(self._split, random)) for _ in range(PEOPLE_OF_A_BLOCK)]
+        owners = [people[row] for row in random.integers(len(people), size=BLOCK)]
+        for index, hands in enumerate(self._bent(owners, random)):
+            yield self._develop(self._take(hands, random), 0.0, number * BLOCK + index)
 
     def close(self) -> None:
         """Give the renderer back."""
@@ -122,23 +122,33 @@ class Studio:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _people(self, random: np.random.Generator) -> list[Person]:
-        return [person(draw_number(self._split, random)) for _ in range(PEOPLE_OF_A_BLOCK)]
+    def _bent(
+        self, owners: list[Person], random: np.random.Generator
+    ) -> Iterator[list[tuple[BentHand, Pose]]]:
+        """Yield the one or two hands of each image, all bent in one go."""
+        counts = 1 + (random.random(len(owners)) < self._config.two_hands)
+        people = [who for who, count in zip(owners, counts, strict=True) for _ in range(count)]
+        poses = staging.sample_poses(len(people), self._config, random)
+        hands = bend(people, [pose.articulation for pose in poses])
+        both = zip(hands, poses, strict=True)
+        for count in counts:
+            yield list(itertools.islice(both, int(count)))
 
     def _sequence(self, number: int, random: np.random.Generator) -> Iterator[SynthSample]:
         config = self._config
         who = person(draw_number(self._split, random))
-        take = self._take(who, staging.sample_poses(2, config, random), random)
+        (hands,) = self._bent([who], random)
+        take = self._take(hands, random)
         for frame in range(config.frames):
             time = frame / config.rate_hz
             sample = self._develop(take, time, frame)
             yield replace(sample, sequence=number, time=time)
             take = replace(take, shot=replace(take.shot, seed=int(random.integers(2**31))))
 
-    def _take(self, who: Person, poses: list[Pose], random: np.random.Generator) -> Take:
+    def _take(self, bent: list[tuple[BentHand, Pose]], random: np.random.Generator) -> Take:
         config = self._config
         full = staging.full_camera(random)
-        hands = self._hands(who, poses, full, random)
+        hands = self._hands(bent, full, random)
         acts = tuple(sample_act(hand, config, random) for hand in hands)
         moments = [act.at(t) for act in acts for t in act.times]
         shot = sample_shot(random, _SENSORS[config.sensor])
@@ -154,18 +164,19 @@ class Studio:
         )
 
     def _hands(
-        self, who: Person, poses: list[Pose], full: Camera, random: np.random.Generator
+        self, bent: list[tuple[BentHand, Pose]], full: Camera, random: np.random.Generator
     ) -> list[PosedHand]:
         config = self._config
-        side, other = ("left", "right") if random.random() < config.left else ("right", "left")
+        sides = ("left", "right") if random.random() < config.left else ("right", "left")
         ray, distance = sample_ray(full, random), sample_distance(config, random)
-        mirrored = ray * (-1.0, 1.0)
-        rays = {"right": ray, "left": mirrored}
-        first = staging.place(who, poses[0], rays[side], distance, side, random)
-        if random.random() >= config.two_hands:
-            return [first]
-        second = staging.place(who, poses[1], rays[other], distance, other, random)
-        return [first, staging.beside(first, second, random)]
+        rays = {"right": ray, "left": ray * (-1.0, 1.0)}
+        hands = [
+            staging.place(hand, pose.rotation, rays[side], distance, side, random)
+            for (hand, pose), side in zip(bent, sides, strict=False)
+        ]
+        if len(hands) > 1:
+            hands[1] = staging.beside(hands[0], hands[1], random)
+        return hands
 
     def _props(self, hand: PosedHand, random: np.random.Generator) -> tuple[Prop, ...]:
         if self._config.frames or random.random() >= self._config.objects:

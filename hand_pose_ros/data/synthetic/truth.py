@@ -70,18 +70,19 @@ def _truth(
     mask: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.float32],
 ) -> SynthHand:
-    pixels = camera.project(hand.keypoints)
-    parameters = hand.parameters
+    keypoints, who = hand.keypoints, hand.person
+    all_px = camera.project(np.concatenate((keypoints, hand.vertices)))
+    pixels, surface_px = all_px[: len(keypoints)], all_px[len(keypoints) :]
     return SynthHand(
-        identity=hand.person.number,
+        identity=who.number,
         side=hand.side,
-        keypoints=hand.keypoints,
+        keypoints=keypoints,
         keypoints_px=pixels,
-        visible=visible_joints(hand.keypoints, pixels, mask == value, depth),
+        visible=visible_joints(keypoints, pixels, mask == value, depth),
         angles=hand.angles,
-        bone_lengths=parameters.bone_lengths.numpy(),
-        offsets=parameters.offsets.numpy(),
+        bone_lengths=who.ratios * who.anchor,
+        offsets=who.offsets,
         T_cam_wrist=hand.wrist_pose,
         vertices=hand.vertices,
-        box=box_of(camera.project(hand.vertices), camera.width, camera.height),
+        box=box_of(surface_px, camera.width, camera.height),
     )

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation, Slerp
 
+from hand_pose_ros.data.synthetic.body.bent import bend
 from hand_pose_ros.data.synthetic.body.gestures import minimum_jerk
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.config import StudioConfig
-from hand_pose_ros.data.synthetic.staging import Pose, sample_poses
+from hand_pose_ros.data.synthetic.staging import sample_poses
 
 Array = npt.NDArray[np.float64]
 
@@ -50,9 +51,10 @@ class Act:
         start, end = self.times[index : index + 2]
         share = minimum_jerk((time - start) / (end - start))
         turn = Slerp([0.0, 1.0], Rotation.from_matrix(self.rotations[index : index + 2]))
+        (bent,) = bend([self.hand.person], _between(self.articulations, index, share)[None])
         return replace(
             self.hand,
-            articulation=_between(self.articulations, index, share),
+            bent=bent,
             rotation=turn(share).as_matrix(),
             position=_between(self.positions, index, share),
         )
@@ -63,29 +65,20 @@ def sample_act(hand: PosedHand, config: StudioConfig, random: np.random.Generato
     times = [0.0]
     while config.frames and times[-1] < config.frames / config.rate_hz:
         times.append(times[-1] + random.uniform(*_STEP_S))
-    keys = [hand]
+    keys = [(hand.bent.articulation, hand.rotation, hand.position)]
     poses = sample_poses(len(times), config, random) if len(times) > 1 else []
     for pose in poses[1:]:
-        keys.append(keys[-1] if random.random() < _REST else _next(keys[-1], pose, hand, random))
-    return Act(
-        hand=hand,
-        times=np.array(times),
-        articulations=np.stack([key.articulation for key in keys]),
-        rotations=np.stack([key.rotation for key in keys]),
-        positions=np.stack([key.position for key in keys]),
-    )
+        still = random.random() < _REST
+        keys.append(keys[-1] if still else (pose.articulation, *_next(hand, random)))
+    articulations, rotations, positions = (np.stack(parts) for parts in zip(*keys, strict=True))
+    return Act(hand, np.array(times), articulations, rotations, positions)
 
 
-def _next(last: PosedHand, pose: Pose, home: PosedHand, random: np.random.Generator) -> PosedHand:
-    """Return where a hand goes: to another pose, turned and moved a little about its home."""
+def _next(home: PosedHand, random: np.random.Generator) -> tuple[Array, Array]:
+    """Return where a hand goes: turned and moved a little about its home."""
     turn = Rotation.from_rotvec(np.radians(_TURN_DEG) * random.normal(size=3)).as_matrix()
     way = random.normal(scale=_WAY) * home.position[2] / 0.6
-    return replace(
-        last,
-        articulation=pose.articulation,
-        rotation=turn @ home.rotation,
-        position=home.position + way,
-    )
+    return turn @ home.rotation, home.position + way
 
 
 def _between(keys: Array, index: int, share: float) -> Array:

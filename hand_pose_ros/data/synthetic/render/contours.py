@@ -23,34 +23,35 @@ _FAR = 1.45
 
 
 @lru_cache(maxsize=128)
-def finger_contour(finger: str, place: float) -> sparse.csr_matrix:
+def finger_contour(finger: str, place: float, *, fine: bool) -> sparse.csr_matrix:
     """Return the matrix (`POINTS`, M) from `Shaped.positions` to points around a finger.
 
     Args:
         finger: one of `skeleton.FINGERS`.
         place: on the first phalanx, 0 at its near joint and 1 at its far one.
+        fine: as `Shaped.fine`.
     """
     joint = "ip" if finger == "thumb" else "pip"
     node = skeleton.KEYPOINTS.index(f"{finger}_{joint}")
     placed = forward_kinematics(load_hand_mesh().rest_hand)
     joints, frame = placed.positions.numpy(), placed.rotations.numpy()[node]
     start = joints[skeleton.PARENTS[node]]
-    return _contour(start + place * (joints[node] - start), frame[:, 2], frame[:, 1])
+    return _contour(start + place * (joints[node] - start), frame[:, 2], frame[:, 1], fine)
 
 
 @lru_cache(maxsize=128)
-def wrist_contour(behind: float) -> sparse.csr_matrix:
+def wrist_contour(behind: float, *, fine: bool) -> sparse.csr_matrix:
     """Return the matrix (`POINTS`, M) to points around the arm, so far [m] behind the wrist."""
     middle = np.array((-behind, 0.0, 0.004))
-    return _contour(middle, np.array((0.0, 0.0, 1.0)), np.array((0.0, 1.0, 0.0)))
+    return _contour(middle, np.array((0.0, 0.0, 1.0)), np.array((0.0, 1.0, 0.0)), fine)
 
 
-def _contour(middle: Array, back: Array, side: Array) -> sparse.csr_matrix:
+def _contour(middle: Array, back: Array, side: Array, fine: bool) -> sparse.csr_matrix:
     """Return where rays from the middle leave the resting hand, as weights of its vertices."""
     surface = drawn_surface()
-    rest = surface.attributes[:, :3].astype(np.float64)
-    near = (np.abs(rest[surface.faces] - middle).max(axis=2) < _REACH).all(axis=1)
-    faces = surface.faces[near]
+    faces = surface.faces if fine else surface.coarse_faces
+    rest = surface.attributes[: faces.max() + 1, :3].astype(np.float64)
+    faces = faces[(np.abs(rest[faces] - middle).max(axis=2) < _REACH).all(axis=1)]
     weights = np.zeros((POINTS, len(rest)))
     lengths = np.zeros(POINTS)
     for row, angle in enumerate(2 * np.pi * np.arange(POINTS) / POINTS):

@@ -64,18 +64,13 @@ class DrawnHand:
         columns = (surface.positions, surface.normals, surface.openness[:, None])
         self._moving.write(np.concatenate(columns, axis=1).tobytes())
 
-    def draw(self, what: str, side: str, *, fine: bool) -> None:
-        """Draw the uploaded hand's "surface", or its "depth" alone.
-
-        Args:
-            what: one of these two.
-            side: of the hand.
-            fine: with all of its triangles, which takes twice as long.
-        """
+    def draw(self, what: str, side: str) -> None:
+        """Draw the uploaded hand's "surface", or its "depth" alone."""
         # Images are drawn with their first row at the bottom, so what faces us turns clockwise.
         self._context.front_face = "cw" if side == "right" else "ccw"
         self._context.enable(self._context.CULL_FACE)
-        self._arrays[what, fine].render()
+        assert self._uploaded is not None
+        self._arrays[what, self._uploaded.fine].render()
         self._context.disable(self._context.CULL_FACE)
 
 

@@ -59,7 +59,7 @@ class HandRenderer:
                 f"a renderer of {width} x {height} px, supersampling {supersampling}; all must be "
                 "at least 1"
             )
-        self.width, self.height, self._focal = width, height, 1.0
+        self.width, self.height = width, height
         self._surface = drawn_surface()
         self._context = create_context()
         self._targets = Targets(self._context, width, height, supersampling)
@@ -93,8 +93,7 @@ class HandRenderer:
                 are more than 127 hands or props.
         """
         self._check(hands, camera, props)
-        self._focal = float(camera.K[0, 0])
-        shaped = [self._shaped(hand) for hand in hands]
+        shaped = [self._shaped(hand, camera) for hand in hands]
         things = [_of_prop(prop, FIRST_PROP + k) for k, prop in enumerate(props)]
         for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
             things += worn_things(hand.worn, self._surface, surface, 1 + k)
@@ -133,8 +132,10 @@ class HandRenderer:
                 f"{len(hands)} hands and {len(props)} props; there are labels for {_MOST} each"
             )
 
-    def _shaped(self, hand: RenderedHand) -> Shaped:
-        surface = self._surface.shape(hand.vertices, hand.side, hand.forearm)
+    def _shaped(self, hand: RenderedHand, camera: Camera) -> Shaped:
+        distance = max(float(hand.vertices[0, 2]), NEAR)
+        large = float(camera.K[0, 0]) > _LARGE * distance
+        surface = self._surface.shape(hand.vertices, hand.side, hand.forearm, fine=large)
         glove = hand.worn.glove
         return gloved(surface, glove, self._surface) if glove else surface
 
@@ -175,7 +176,7 @@ class HandRenderer:
         self._depth["clip"].write(clip.T.astype("f4").tobytes())
         for hand, surface in zip(hands, shaped, strict=True):
             self._hand.upload(surface)
-            self._hand.draw("depth", hand.side, fine=_is_large(surface, self._focal))
+            self._hand.draw("depth", hand.side)
         self._things.draw(depth=True)
 
     def _draw_surfaces(self, hands: Sequence[RenderedHand], shaped: list[Shaped]) -> None:
@@ -184,7 +185,7 @@ class HandRenderer:
         for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
             self._hand.surface["label"] = float(1 + k)
             self._hand.upload(surface)
-            self._hand.draw("surface", hand.side, fine=_is_large(surface, self._focal))
+            self._hand.draw("surface", hand.side)
 
     def _draw_shaded(
         self, hands: Sequence[RenderedHand], shaped: list[Shaped], camera: Camera
@@ -236,10 +237,6 @@ def over(
     left = cv2.merge([255 - foreground[..., 3]] * 3)
     behind = cv2.multiply(background, left, scale=1.0 / 255.0)
     return np.asarray(cv2.add(cv2.cvtColor(foreground, cv2.COLOR_RGBA2RGB), behind), np.uint8)
-
-
-def _is_large(surface: Shaped, focal: float) -> bool:
-    return focal > _LARGE * max(float(surface.positions[0, 2]), NEAR)
 
 
 def _of_prop(prop: Prop, label: int) -> Thing:

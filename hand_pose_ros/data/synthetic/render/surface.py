@@ -36,11 +36,15 @@ _SHADOWED = 0.06
 
 @dataclass(frozen=True)
 class Shaped:
-    """One hand to draw: positions and normals (M, 3) in the camera frame, openness (M,)."""
+    """One hand to draw: positions and normals (M, 3) in the camera frame, openness (M,).
+
+    It is `fine` with all vertices of the drawn surface, and coarse with only its first ones.
+    """
 
     positions: Array
     normals: Array
     openness: Array
+    fine: bool = True
 
 
 class DrawnSurface:
@@ -48,7 +52,8 @@ class DrawnSurface:
 
     Attributes:
         faces: (F, 3) of the right hand, outward.
-        coarse_faces: (F / 4, 3) over the first vertices only: the same hand, less round.
+        coarse_faces: (F / 4, 3) over the first vertices only: the same hand, less round, which
+            takes half the time.
         attributes: (M, 10) per vertex: rest position [m] 3, palm, knuckle, distance to the next
             crease [m], its strength, nail coordinates 2 (inside where both are in -1..1) and
             how much the vertex faces as a nail does.
@@ -63,7 +68,8 @@ class DrawnSurface:
         self.coarse_faces = faces
         self._control_count = self._base_count + len(_RINGS) * len(self._loop)
         matrix, self.faces = loop_subdivision(faces, self._control_count)
-        self._subdivide = matrix.astype(np.float32)
+        self._subdivide = {True: matrix.astype(np.float32)}
+        self._subdivide[False] = self._subdivide[True][: self._control_count]
         self._face_sum = _face_to_vertex(faces, self._control_count)
         self._occluders = Occluders(mesh)
         near = sum(distance <= _SHADOWED for distance, _ in _RINGS)
@@ -81,6 +87,8 @@ class DrawnSurface:
         vertices: npt.NDArray[np.floating],
         side: str,
         forearm: npt.NDArray[np.floating],
+        *,
+        fine: bool = True,
     ) -> Shaped:
         """Return the drawn surface of one posed hand.
 
@@ -88,6 +96,7 @@ class DrawnSurface:
             vertices: (V, 3) from `HandMesh.pose`, in the camera frame [m].
             side: "right" or "left".
             forearm: (3,) unit direction from the wrist to the elbow.
+            fine: with all vertices.
         """
         wrist = vertices[self._loop].mean(0)
         local = (vertices - wrist).astype(np.float32)
@@ -99,10 +108,10 @@ class DrawnSurface:
         control[: self._base_count, 6] = self._occluders.openness(
             local, normals[: self._base_count]
         )
-        fine = self._subdivide @ control
-        fine[:, :3] += wrist.astype(np.float32)
-        fine[:, 3:6] /= np.sqrt(np.einsum("ij,ij->i", fine[:, 3:6], fine[:, 3:6]))[:, None]
-        return Shaped(fine[:, :3], fine[:, 3:6], fine[:, 6])
+        drawn = self._subdivide[fine] @ control
+        drawn[:, :3] += wrist.astype(np.float32)
+        drawn[:, 3:6] /= np.sqrt(np.einsum("ij,ij->i", drawn[:, 3:6], drawn[:, 3:6]))[:, None]
+        return Shaped(drawn[:, :3], drawn[:, 3:6], drawn[:, 6], fine)
 
     def _normals(self, control: Array, side: str) -> Array:
         corner, first, second = (control[self.coarse_faces[:, i]] for i in range(3))

@@ -26,7 +26,7 @@ _CASE = 0.0065
 
 def gloved(shaped: Shaped, glove: Glove, surface: DrawnSurface) -> Shaped:
     """Return the hand with the glove's thickness laid on, up to its cuff."""
-    inside = (surface.attributes[:, 0] > -glove.cuff)[:, None]
+    inside = (surface.attributes[: len(shaped.positions), 0] > -glove.cuff)[:, None]
     laid_on = (glove.thickness * inside).astype(np.float32)
     return replace(shaped, positions=shaped.positions + laid_on * shaped.normals)
 
@@ -42,13 +42,14 @@ def worn_things(worn: Worn, surface: DrawnSurface, shaped: Shaped, label: int) -
 
 
 def _ring(ring: Ring, shaped: Shaped, label: int) -> Thing:
-    matrix = finger_contour(ring.finger, round(ring.place, 2))
+    matrix = finger_contour(ring.finger, round(ring.place, 2), fine=shaped.fine)
     outline = _Outline(matrix @ shaped.positions, roundness=0.6)
     return outline.band(ring.width, ring.thickness, ring.material, label)
 
 
 def _bracelet(bracelet: Bracelet, shaped: Shaped, label: int) -> list[Thing]:
-    outline = _Outline(wrist_contour(round(bracelet.place, 3)) @ shaped.positions, roundness=0.25)
+    matrix = wrist_contour(round(bracelet.place, 3), fine=shaped.fine)
+    outline = _Outline(matrix @ shaped.positions, roundness=0.25)
     band = outline.band(bracelet.width, bracelet.thickness, bracelet.material, label)
     if bracelet.kind != "watch":
         return [band]
