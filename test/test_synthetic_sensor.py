@@ -203,10 +203,6 @@ def test_lens_refuses_what_it_cannot_do() -> None:
         lens.defocus(np.zeros((9, 9, 3), np.uint8), -1.0)
     with pytest.raises(InputError, match="motion_px is"):
         lens.smear(np.zeros((9, 9, 3), np.uint8), (math.nan, 0.0))
-    with pytest.raises(InputError, match="no frames"):
-        lens.average([])
-    with pytest.raises(ShapeError, match="uint8 of one shape"):
-        lens.average([np.zeros((3, 3, 3), np.uint8), np.zeros((3, 4, 3), np.uint8)])
 
 
 def test_defocus_spreads_a_point_over_a_disc() -> None:
@@ -240,14 +236,6 @@ def test_smear_draws_a_point_into_its_way(motion: tuple[float, float]) -> None:
 def test_smear_of_nothing_is_nothing() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (20, 30, 4)).astype(np.uint8)
     np.testing.assert_array_equal(lens.smear(picture, (0.0, 0.0)), picture)
-
-
-def test_frames_are_averaged_in_light() -> None:
-    dark, bright = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
-    assert lens.average([dark, bright])[0, 0, 0] == round(255 * 0.5 ** (1 / 2.2))
-    rgba = lens.average([np.zeros((2, 2, 4), np.uint8), np.full((2, 2, 4), 255, np.uint8)])
-    assert rgba[0, 0].tolist() == [128] * 4
-    np.testing.assert_array_equal(lens.average([bright]), bright)
 
 
 # --- the sensor -------------------------------------------------------------------------------

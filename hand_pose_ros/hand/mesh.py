@@ -136,7 +136,10 @@ class _RestFrames:
 
     def basis(self, vertices: Tensor, weights: Tensor) -> Tensor:
         """Return (144, V): per frame, its weight times the vertex's rest coordinates and one."""
-        local = torch.einsum("vfi,fij->vfj", vertices[:, None] - self.origins, self.rotations)
+        count = len(self.rotations)
+        turned = vertices @ self.rotations.transpose(0, 1).flatten(1)
+        origins = (self.origins.unsqueeze(-2) @ self.rotations).squeeze(-2)
+        local = turned.unflatten(-1, (count, 3)) - origins
         coordinates = torch.cat((local, torch.ones_like(local[..., :1])), dim=-1)
         return (weights.unsqueeze(-1) * coordinates).flatten(1).t().contiguous()
 

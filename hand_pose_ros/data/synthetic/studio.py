@@ -192,18 +192,18 @@ class Studio:
             for h in hands
         ]
         layers = self._renderer.render_layers(drawn, pinhole, take.scene, take.props)
-        rgba = self._blurred(layers.rgba, take, hands, time)
-        label, depth = layers.label, layers.depth
+        rgba, label, depth = layers.rgba, layers.label, layers.depth
         if camera.is_distorted:
             rgba, label, depth = distort(camera, pinhole, rgba, label, depth)
         mask = np.where(label <= len(hands), label, 0).astype(np.uint8)
+        rgba = self._blurred(rgba, take, hands, time)
         image = develop(over(rgba, take.background), take.shot)
         return SynthSample(index, image, camera, truth_of(hands, camera, mask, depth), mask, depth)
 
     def _blurred(
         self, rgba: npt.NDArray[np.uint8], take: Take, hands: tuple[PosedHand, ...], time: float
     ) -> npt.NDArray[np.uint8]:
-        """Return the render out of focus and, by the hands' own motion, smeared."""
+        """Return the image out of focus and, by the hands' own motion, smeared."""
         shot, camera = take.shot, take.camera
         distance = float(np.mean([hand.keypoints[:, 2].mean() for hand in hands]))
         rgba = np.asarray(cv2.GaussianBlur(rgba, (3, 3), _LENS_BLUR_PX), np.uint8)

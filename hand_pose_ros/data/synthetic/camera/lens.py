@@ -114,26 +114,6 @@ def smear(image: Layer, motion_px: Sequence[float]) -> Layer:
     return image
 
 
-def average(frames: Sequence[Layer]) -> Layer:
-    """Return what a shutter sees that was open during all frames (uint8, of one shape).
-
-    RGB is averaged in linear light. RGBA keeps its premultiplied values, whose mean is the render
-    of the moving hand with soft edges.
-    """
-    if not frames:
-        raise InputError("no frames to average; give at least 1")
-    shapes = {(frame.shape, str(frame.dtype)) for frame in frames}
-    if len(shapes) > 1 or next(iter(shapes))[1] != "uint8":
-        raise ShapeError(f"frames to average are {sorted(shapes)}; all must be uint8 of one shape")
-    power = 2.2 if frames[0].shape[-1] == 3 else 1.0
-    total = np.zeros(frames[0].shape, np.float32)
-    table = np.linspace(0.0, 1.0, 256, dtype=np.float32) ** power
-    for frame in frames:
-        total += table[frame]
-    mean = (total / len(frames)) ** (1.0 / power)
-    return (mean * 255.0 + 0.5).astype(np.uint8)
-
-
 def _border_rays(camera: Camera) -> npt.NDArray[np.float64]:
     """Return the undistorted rays (N, 2) of the outer edge of the border's pixels."""
     turn = np.linspace(0.0, 1.0, _BORDER)[:, None]
@@ -193,12 +173,13 @@ def _lookup(
     y, down = _interpolation(camera.height)
     nodes_px = np.stack(np.meshgrid(x, y), axis=-1)
     found = pinhole.project_rays(_rays(camera, nodes_px))
-    full = [(down @ found[..., axis] @ across.T).astype(np.float32) for axis in range(2)]
+    found = found.astype(np.float32)
+    full = [down @ found[..., axis] @ across.T for axis in range(2)]
     return full[0], full[1]
 
 
 @lru_cache(maxsize=8)
-def _interpolation(length: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _interpolation(length: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Return Chebyshev's nodes (N,) [px] on a side and the weights (length, N) from them on.
 
     Source: Trefethen, Approximation Theory and Approximation Practice, chapter 4.
@@ -206,7 +187,8 @@ def _interpolation(length: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     nodes = np.cos(math.pi * (np.arange(_NODES) + 0.5) / _NODES)
     vander = np.polynomial.chebyshev.chebvander
     pixels = vander(np.linspace(-1.0, 1.0, length), _NODES - 1)
-    return (nodes + 1.0) / 2.0 * (length - 1), pixels @ np.linalg.inv(vander(nodes, _NODES - 1))
+    weights = pixels @ np.linalg.inv(vander(nodes, _NODES - 1))
+    return (nodes + 1.0) / 2.0 * (length - 1), weights.astype(np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """What a webcam or a phone makes of a clean picture: one sampled shot at a time.
 
 The way of one picture: render `lens.pinhole_for(shot.bend_camera(camera))`, `lens.distort` its
-layers, blur the hand (`lens.defocus` by `shot.blur_px`, `lens.smear` by `shot.motion_px` or
-`lens.average`), lay it over a background (`renderer.over`), then `develop.develop`. Only the
+layers, blur the hand (`lens.defocus` by `shot.blur_px`, `lens.smear` by `shot.motion_px` or by its
+way in a sequence), lay it over a background (`renderer.over`), then `develop.develop`. Only the
 distortion changes where anything is.
 """
 
@@ -51,6 +51,7 @@ class SensorConfig:
 
     Attributes:
         bend: relative shift of the image at 35 degrees off the axis; below 0 a barrel.
+        corrected: share of shots whose camera has straightened its image, as phones do.
         fisheye: share of shots with the equidistant model.
         aperture: diameter of the lens's opening [m].
         missed_focus: focused distance over that of the hand, for shots with the focus elsewhere.
@@ -79,6 +80,7 @@ class SensorConfig:
     """
 
     bend: Range = (-0.14, 0.04)
+    corrected: float = 0.4
     fisheye: float = 0.03
     aperture: Range = (0.0005, 0.008)
     missed_focus: Range = (0.4, 6.0)
@@ -234,6 +236,8 @@ def _sample_distortion(
     """
     bend, share = random.uniform(*config.bend), random.uniform(0.6, 1.5)
     tangential = random.normal(0.0, 4e-4, 2)
+    if random.random() < config.corrected:
+        return (), "plumb_bob"
     if random.random() < config.fisheye:
         k1 = random.normal(0.0, 0.02)
         return (float(k1), float(share * k1 * k1), 0.0, 0.0), FISHEYE

@@ -45,6 +45,7 @@ class Targets:
 
     Attributes:
         hands: per pixel z [m] and label, and what of a hand is there; `layers` are its textures.
+        labels: of these only z, label and depth, which alone need to be cleared.
         painted: colour alone, of hands.
         shaded: colour, z and label, of what is drawn beside hands; the same ones.
         fine: depth of `factor` times `factor` samples per pixel; None for a factor of one.
@@ -59,6 +60,7 @@ class Targets:
             layer.filter = (context.NEAREST, context.NEAREST)
         colour, depth = context.renderbuffer(size, 4), context.depth_renderbuffer(size)
         self.hands = context.framebuffer(self.layers, depth)
+        self.labels = context.framebuffer(self.layers[:1], depth)
         self.painted = context.framebuffer([colour], depth)
         self.painted.depth_mask = False
         self.shaded = context.framebuffer([colour, self.layers[0]], depth)

@@ -22,7 +22,7 @@ _FAR = 1.45
 """Times the median length, from which on a ray has left its finger."""
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def finger_contour(finger: str, place: float, *, fine: bool) -> sparse.csr_matrix:
     """Return the matrix (`POINTS`, M) from `Shaped.positions` to points around a finger.
 
@@ -39,7 +39,7 @@ def finger_contour(finger: str, place: float, *, fine: bool) -> sparse.csr_matri
     return _contour(start + place * (joints[node] - start), frame[:, 2], frame[:, 1], fine)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def wrist_contour(behind: float, *, fine: bool) -> sparse.csr_matrix:
     """Return the matrix (`POINTS`, M) to points around the arm, so far [m] behind the wrist."""
     middle = np.array((-behind, 0.0, 0.004))

@@ -43,12 +43,15 @@ class Occluders:
             normals: (V, 3) of unit length.
         """
         centres = self._to_centres @ vertices
-        squared = centres @ (-2.0 * vertices.T)
-        squared += (centres**2).sum(1)[:, None]
-        squared += (vertices**2).sum(1)
+        ones = np.ones((1, len(vertices)), np.float32)
+        lengths = np.einsum("ij,ij->i", vertices, vertices)[None]
+        along = np.einsum("ij,ij->i", vertices, normals)[None]
+        own = np.einsum("ij,ij->i", centres, centres)[:, None]
+        # Squared distances and heights over the skin, each as one product.
+        every = np.concatenate((centres, own, np.ones_like(own)), axis=1)
+        squared = every @ np.concatenate((-2.0 * vertices.T, ones, lengths))
         np.maximum(squared, 1e-6, out=squared)
-        covered = centres @ normals.T
-        covered -= (vertices * normals).sum(1)
+        covered = every[:, [0, 1, 2, 4]] @ np.concatenate((normals.T, -along))
         np.maximum(covered, 0.0, out=covered)
         covered /= np.sqrt(squared)
         np.divide(self._squared_radii, squared, out=squared)

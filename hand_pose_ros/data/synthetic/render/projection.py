@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.data.synthetic.render.solids import cross
 from hand_pose_ros.hand.camera import Camera
 
 NEAR, FAR = 0.03, 5.0
@@ -42,13 +45,15 @@ def light_matrix(
     """
     if not len(points):
         points = np.zeros((1, 3))
-    middle = (points.min(0) + points.max(0)) / 2
-    radius = max(float(np.sqrt(((points - middle) ** 2).sum(1).max())), 1e-3)
+    columns = np.ascontiguousarray(points.T)
+    middle = (columns.min(1) + columns.max(1)) / 2
+    spread = columns - middle[:, None]
+    radius = max(math.sqrt(np.einsum("ij,ij->j", spread, spread).max()), 1e-3)
     forward = -np.asarray(direction, float)
     forward /= np.linalg.norm(forward)
-    side = np.cross(forward, (0.0, 1.0, 0.0) if abs(forward[1]) < 0.9 else (1.0, 0.0, 0.0))
+    side = cross(forward, np.eye(3)[1 if abs(forward[1]) < 0.9 else 0])
     side /= np.linalg.norm(side)
-    axes = np.stack((side, np.cross(forward, side), forward)) / radius
+    axes = np.stack((side, cross(forward, side), forward)) / radius
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = axes, -axes @ middle
     return matrix, radius

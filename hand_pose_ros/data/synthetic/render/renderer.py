@@ -180,8 +180,8 @@ class HandRenderer:
         self._things.draw(depth=True)
 
     def _draw_surfaces(self, hands: Sequence[RenderedHand], shaped: list[Shaped]) -> None:
+        self._targets.labels.clear()
         self._targets.hands.use()
-        self._targets.hands.clear()
         for k, (hand, surface) in enumerate(zip(hands, shaped, strict=True)):
             self._hand.surface["label"] = float(1 + k)
             self._hand.upload(surface)

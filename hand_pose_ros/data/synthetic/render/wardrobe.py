@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hand_pose_ros.data.synthetic.render.contours import POINTS, finger_contour, wrist_contour
 from hand_pose_ros.data.synthetic.render.programs import Thing
 from hand_pose_ros.data.synthetic.render.props import Material
-from hand_pose_ros.data.synthetic.render.solids import corner_normals, cylinder, grid_faces
+from hand_pose_ros.data.synthetic.render.solids import corner_normals, cross, cylinder, grid_faces
 from hand_pose_ros.data.synthetic.render.surface import FOREARM, DrawnSurface, Shaped
 from hand_pose_ros.data.synthetic.render.worn import Bracelet, Glove, Ring, Sleeve, Worn
 
@@ -72,7 +72,7 @@ class _Outline:
     def __init__(self, points: Array, roundness: float) -> None:
         self.middle = points.mean(axis=0)
         spread = points - self.middle
-        axis = np.cross(spread, np.roll(spread, -1, axis=0)).sum(axis=0)
+        axis = cross(spread, np.roll(spread, -1, axis=0)).sum(axis=0)
         self.axis = axis / np.linalg.norm(axis)
         spread = spread - (spread @ self.axis)[:, None] * self.axis
         radii = np.linalg.norm(spread, axis=1)
@@ -189,7 +189,7 @@ def _grid_normals(points: Array, *, close_rows: bool) -> Array:
         along = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
     else:
         along = np.gradient(points, axis=0)
-    normals = np.cross(along, around)
+    normals = cross(along, around)
     return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-12))
 
 
