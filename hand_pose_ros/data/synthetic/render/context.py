@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.errors import UnavailableError
 
-_SHADOW_SIZES = (512, 1024)
+_SHADOW_SIZES = (384, 1024)
 _LARGE = 320
 """Images above this size [px] get the finer shadows."""
 _LAYERS = (2, 4, 4, 4, 2)

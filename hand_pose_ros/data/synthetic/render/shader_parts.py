@@ -23,6 +23,10 @@ float seen(float frequency, float footprint) {
     return clamp(1.3 - 1.3 * frequency * footprint, 0.0, 1.0);
 }
 
+float squared(float x) {
+    return x * x;
+}
+
 float line(float distance, float width) {
     return exp(-distance * distance / (width * width));
 }
@@ -100,12 +104,12 @@ vec2 shadow(vec3 position, vec3 normal, float facing) {
 vec3 shine(Surface s, vec3 lamp, vec3 to_eye) {
     vec3 half_way = normalize(lamp + to_eye);
     float across = 1.0 - max(dot(to_eye, half_way), 0.0);
-    vec3 fresnel = s.mirror + (1.0 - s.mirror) * pow(across, 5.0);
+    vec3 fresnel = s.mirror + (1.0 - s.mirror) * squared(squared(across)) * across;
     float towards = max(dot(s.normal, half_way), 0.0);
-    float spread = pow(towards, s.sharpness) * (s.sharpness + 8.0) / 25.0;
-    // Skin has a wide sheen below the narrow one.
-    float wide = pow(towards, 0.25 * s.sharpness) * (0.25 * s.sharpness + 8.0) / 25.0;
-    return s.gloss * fresnel * mix(wide, spread, 0.6) * max(dot(s.smooth_normal, lamp), 0.0);
+    // Skin has a wide sheen below the narrow one, whose power is four times as high.
+    float wide = pow(towards, 0.25 * s.sharpness), narrow = squared(squared(wide));
+    float sheen = mix(wide * (0.25 * s.sharpness + 8.0), narrow * (s.sharpness + 8.0), 0.6) / 25.0;
+    return s.gloss * fresnel * sheen * max(dot(s.smooth_normal, lamp), 0.0);
 }
 
 vec3 lighted(Surface s) {
@@ -127,7 +131,7 @@ vec3 lighted(Surface s) {
     vec3 occlusion = pow(vec3(s.openness), mix(vec3(1.0), vec3(0.80, 1.05, 1.12),
                                                step(1e-5, inside)));
     vec3 ambient = mix(ground_colour, sky_colour, 0.5 - 0.5 * s.normal.y);
-    float rim = pow(1.0 - max(dot(s.normal, to_eye), 0.0), 4.0);
+    float away = squared(1.0 - max(dot(s.normal, to_eye), 0.0));
     vec3 mirrored = reflect(-to_eye, s.normal);
     vec3 room = mix(ground_colour, sky_colour, smoothstep(-0.5, 0.5, -mirrored.y));
     vec3 metal = clamp((s.mirror - 0.08) / 0.92, 0.0, 1.0);
@@ -135,8 +139,8 @@ vec3 lighted(Surface s) {
     return diffuse
         + shine(s, to_light, to_eye) * reached.x * light_colour
         + shine(s, to_second, to_eye) * s.openness * second_colour
-        + (0.22 * s.gloss * rim + metal) * occlusion * room
-        + s.fuzz * s.albedo * pow(1.0 - max(dot(s.normal, to_eye), 0.0), 2.0) * ambient;
+        + (0.22 * s.gloss * squared(away) + metal) * occlusion * room
+        + s.fuzz * s.albedo * away * ambient;
 }
 
 // What a camera makes of linear light: a soft shoulder and the curve of its display.

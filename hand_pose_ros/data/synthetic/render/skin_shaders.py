@@ -36,7 +36,7 @@ struct Nail { float on; float rim; vec3 albedo; };
 Nail nail_of(vec3 place) {
     vec2 n = place.xy;
     float facing = smoothstep(0.15, 0.40, place.z);
-    float plate = pow(pow(abs(n.x), 4.0) + pow(abs(n.y), 4.0), 0.25);
+    float plate = sqrt(length(n * n));
     float on = smoothstep(1.0, 0.93, plate) * facing;
     float rim = clamp(smoothstep(1.28, 1.0, plate) * facing - on, 0.0, 1.0);
     vec3 bare = nail_colour * mix(0.93, 1.08, smoothstep(0.3, -0.9, n.x));
