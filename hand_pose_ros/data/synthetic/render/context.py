@@ -70,6 +70,7 @@ class Targets:
         side = _SHADOW_SIZES[max(size) > _LARGE]
         self.shadow_map = context.depth_texture((side, side))
         self.shadow_map.repeat_x = self.shadow_map.repeat_y = False
+        self.shadow_map.filter = (context.NEAREST, context.NEAREST)
         self.shadow_map.compare_func = ""  # read as plain depth
         self.shadow = context.framebuffer(depth_attachment=self.shadow_map)
 

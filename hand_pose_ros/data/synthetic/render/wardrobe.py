@@ -123,29 +123,33 @@ def _unit_disc() -> tuple[Array, Array]:
 
 def _sleeve(sleeve: Sleeve, surface: DrawnSurface, shaped: Shaped, label: int) -> Thing:
     """Return cloth around the forearm: a lip inside its edge, the cuff, then folds."""
+    distance, lifted = _cloth(sleeve)
+    middle, spread = _arm(distance, surface, shaped)
+    skin = np.sqrt(np.einsum("ijk,ijk->ij", spread, spread))
+    rounder = np.maximum(skin, 0.65 * skin + 0.35 * skin.mean(axis=1, keepdims=True))
+    cloth = np.maximum(rounder + lifted, skin + 0.0009)
+    points = middle[:, None] + spread * (cloth / skin)[..., None]
+    # The far end closes behind the arm's own.
+    points[-1] = middle[-1] + 1.02 * (points[-1] - middle[-1])
+    vertices = np.empty((len(distance), _COLUMNS + 1, 9), np.float32)
+    vertices[:, :-1, :3], vertices[:, :-1, 3:6] = points, _grid_normals(points, close_rows=False)
+    vertices[:, -1] = vertices[:, 0]
+    round_it = 2 * np.pi * skin.mean() * np.arange(_COLUMNS + 1) / _COLUMNS
+    vertices[..., 6], vertices[..., 7], vertices[..., 8] = round_it, distance[:, None], 0.0
+    faces = grid_faces(len(distance), _COLUMNS + 1, close_columns=False)
+    return _thing(vertices.reshape(-1, 9), faces, sleeve.material, label)
+
+
+@lru_cache(maxsize=32)
+def _cloth(sleeve: Sleeve) -> tuple[Array, Array]:
+    """Return how far behind the cut rows of the cloth are (D,) and how high over the skin [m]."""
     start = sleeve.start - _CUT
     stretch = np.concatenate((np.arange(0.0, 0.11, 0.004), np.arange(0.11, 0.30, 0.016), (0.4,)))
     distance = start + np.concatenate(((0.014, 0.002, -0.0006), stretch))
     distance = np.minimum(distance, FOREARM[-2])
-    middle, spread = _arm(distance, surface, shaped)
-    skin = np.linalg.norm(spread, axis=2)
-    rounder = np.maximum(skin, 0.65 * skin + 0.35 * skin.mean(axis=1, keepdims=True))
     inner = np.zeros((len(distance), 1))
     inner[:3, 0] = (0.0024, 0.0020, 0.0011)
-    cloth = rounder + sleeve.looseness - inner + _folds(sleeve, distance - start)
-    cloth = np.maximum(cloth, skin + 0.0009)
-    points = middle[:, None] + spread * (cloth / skin)[..., None]
-    # The far end closes behind the arm's own.
-    points[-1] = middle[-1] + 1.02 * (points[-1] - middle[-1])
-    closed = np.concatenate((points, points[:, :1]), axis=1)
-    normals = _grid_normals(points, close_rows=False)
-    normals = np.concatenate((normals, normals[:, :1]), axis=1)
-    round_it = 2 * np.pi * skin.mean() * np.arange(_COLUMNS + 1) / _COLUMNS
-    local = np.zeros_like(closed)
-    local[..., 0], local[..., 1] = round_it, distance[:, None]
-    vertices = np.concatenate((closed, normals, local), axis=2).reshape(-1, 9)
-    faces = grid_faces(len(distance), _COLUMNS + 1, close_columns=False)
-    return _thing(vertices, faces, sleeve.material, label)
+    return distance, sleeve.looseness - inner + _folds(sleeve, distance - start)
 
 
 def _arm(distance: Array, surface: DrawnSurface, shaped: Shaped) -> tuple[Array, Array]:
