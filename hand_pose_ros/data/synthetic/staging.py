@@ -30,7 +30,14 @@ _PALMS = 0.8
 """Share of frontal hands that show their palm."""
 _BLEND, _FRONTAL_BLEND = 0.4, 0.1
 """Share of hands on their way from one pose to the next; what people show they hold still."""
-_WRIST_BEND = 0.35
+_WRIST_DEG = ((22.0, 50.0), (9.0, 20.0))
+"""Standard deviation and most of a wrist's flexion (below 0 its extension) and its deviation."""
+_ARM = 0.5
+"""From the wrist to where an arm is looked at [m]: its elbow and more."""
+_ARM_CLEAR = (0.15, 0.2)
+"""How far from the camera the elbow is at least [m], and how far from the wrist, as seen at the
+wrist's distance [m]: other arms hide the hand or end in the picture."""
+_ARM_TRIES = 8
 _PARTING = 0.004
 """Steps [m] in which hands that touch are moved apart."""
 _THICK = np.where(np.arange(len(skeleton.BONES)) % 4 == 0, 0.013, 0.0085)
@@ -80,7 +87,7 @@ def place(
     to_camera = view_rotation(ray).T @ rotation
     middle = np.append(ray, 1.0) * distance
     position = middle - to_camera @ bent.joints.mean(axis=0)
-    return PosedHand(bent, side, to_camera, position, _WRIST_BEND * random.normal(size=3))
+    return PosedHand(bent, side, to_camera, position, _wrist_bend(to_camera, position, random))
 
 
 def full_camera(random: np.random.Generator) -> Camera:
@@ -153,6 +160,24 @@ def _frontal(random: np.random.Generator) -> Array:
     in_image = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
     out_of_it = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
     return np.asarray(in_image @ out_of_it @ _UPRIGHT @ about_fingers)
+
+
+def _wrist_bend(rotation: Array, position: Array, random: np.random.Generator) -> Array:
+    """Return `PosedHand.wrist_bend`, of an arm that stays out of the picture where one can."""
+    for _ in range(_ARM_TRIES):
+        flexion, deviation = (
+            math.radians(min(max(random.normal(0.0, usual), -most), most))
+            for usual, most in _WRIST_DEG
+        )
+        c, s = math.cos(deviation), math.sin(deviation)
+        arm = np.array((-math.cos(flexion) * c, s, -math.sin(flexion) * c))
+        elbow = position + rotation @ arm * _ARM
+        nearest, aside = _ARM_CLEAR
+        if elbow[2] > nearest:
+            apart = elbow[:2] / elbow[2] - position[:2] / position[2]
+            if np.linalg.norm(apart) * position[2] > aside:
+                break
+    return rotation @ (arm + (1.0, 0.0, 0.0))
 
 
 def _flesh(hand: PosedHand) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ Indices = npt.NDArray[np.int64]
 # the scale of the one that rounds off its end.
 _RINGS = (
     *((0.012, 1.0), (0.03, 1.0), (0.06, 1.06), (0.10, 1.18), (0.16, 1.34), (0.22, 1.46)),
-    *((0.30, 1.5), (0.40, 1.4), (0.43, 1.2), (0.44, 0.5)),
+    *((0.30, 1.5), (0.45, 1.5), (0.70, 1.6), (0.73, 1.3), (0.74, 0.5)),
 )
 _ROUNDING = 0.03
 FOREARM = tuple(distance for distance, _ in _RINGS)

@@ -144,7 +144,8 @@ def _sleeve(sleeve: Sleeve, surface: DrawnSurface, shaped: Shaped, label: int) -
 def _cloth(sleeve: Sleeve) -> tuple[Array, Array]:
     """Return how far behind the cut rows of the cloth are (D,) and how high over the skin [m]."""
     start = sleeve.start - _CUT
-    stretch = np.concatenate((np.arange(0.0, 0.11, 0.004), np.arange(0.11, 0.30, 0.016), (0.4,)))
+    far = (0.36, 0.44, 0.54, 0.7)
+    stretch = np.concatenate((np.arange(0.0, 0.11, 0.004), np.arange(0.11, 0.30, 0.016), far))
     distance = start + np.concatenate(((0.014, 0.002, -0.0006), stretch))
     distance = np.minimum(distance, FOREARM[-2])
     inner = np.zeros((len(distance), 1))
