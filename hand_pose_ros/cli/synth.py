@@ -7,11 +7,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hand_pose_ros.errors import HandPoseError
+
 if TYPE_CHECKING:
     from hand_pose_ros.data.synthetic.output.writers import BlockWriter
     from hand_pose_ros.data.synthetic.production import Order
 
 FORMATS = ("folder", "shards")
+_CHANGES = ("count", "sequences", "seed", "size", "split", "photographs")
+"""Options that make other data of a preset."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +54,16 @@ def run(args: argparse.Namespace) -> int:
             bar.update(block.images)
     made = writer.finish()
     print(f"{made.images} images in {args.out}; sha256 of their labels: {made.labels_sha256}")
-    return 0
+    published = PRESETS[args.preset].labels_sha256
+    if published is None or any(getattr(args, name) is not None for name in _CHANGES):
+        return 0
+    if made.labels_sha256 == published:
+        print(f"These are the published labels of the preset {args.preset}.")
+        return 0
+    raise HandPoseError(
+        f"these are not the published labels of the preset {args.preset}, whose sha256 is "
+        f"{published}; requirements/lock.txt names the packages that they were made with"
+    )
 
 
 def _order(args: argparse.Namespace) -> Order:

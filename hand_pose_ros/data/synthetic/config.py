@@ -77,7 +77,17 @@ class StudioConfig:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named dataset; count and seed None leave them to the caller."""
+    """A named dataset; count and seed None leave them to the caller.
+
+    Attributes:
+        config: what the images show.
+        summary: one line about it.
+        split: whose hands.
+        count: single images.
+        sequences: sequences beside them.
+        seed: of everything.
+        labels_sha256: what `labels.labels_checksum` is everywhere, where that is fixed.
+    """
 
     config: StudioConfig
     summary: str
@@ -85,6 +95,7 @@ class Preset:
     count: int | None = None
     sequences: int = 0
     seed: int | None = None
+    labels_sha256: str | None = None
 
 
 _FRONTAL = StudioConfig(

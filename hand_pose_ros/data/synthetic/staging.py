@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 from hand_pose_ros.data.synthetic.body.bent import BentHand
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.body.poses import sample_articulation, sample_wrist_rotation
+from hand_pose_ros.data.synthetic.body.precision import drawn_in_float64
 from hand_pose_ros.data.synthetic.config import StudioConfig
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera, view_rotation
@@ -58,11 +59,12 @@ def sample_poses(count: int, config: StudioConfig, random: np.random.Generator) 
     """Return poses with their orientation to the viewing ray."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     blend = _FRONTAL_BLEND if config.view == "frontal" else _BLEND
-    angles = sample_articulation(count, generator, blend, config.families).double().numpy()
-    if config.view == "frontal":
-        rotations = np.stack([_frontal(random) for _ in range(count)])
-    else:
-        rotations = sample_wrist_rotation(count, generator).double().numpy()
+    with drawn_in_float64():
+        angles = sample_articulation(count, generator, blend, config.families).numpy()
+        if config.view == "frontal":
+            rotations = np.stack([_frontal(random) for _ in range(count)])
+        else:
+            rotations = sample_wrist_rotation(count, generator).numpy()
     return [Pose(*parts) for parts in zip(angles, rotations, strict=True)]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hand_pose_ros.data.synthetic.body.precision import drawn_in_float64
 from hand_pose_ros.data.synthetic.body.shapes import (
     PEOPLE,
     sample_anchor_length,
@@ -84,14 +85,15 @@ def person(number: int) -> Person:
     random = np.random.default_rng([_SEED, number])
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     components = len(_changes()[1])
-    return Person(
-        number=number,
-        shape=np.clip(random.normal(size=components), -_MOST, _MOST),
-        ratios=sample_ratios(1, generator, PEOPLE)[0].double().numpy(),
-        offsets=sample_offsets(1, generator, PEOPLE)[0].double().numpy(),
-        anchor=float(sample_anchor_length(1, generator)[0, 0]),
-        look=sample_look(random),
-    )
+    with drawn_in_float64():
+        return Person(
+            number=number,
+            shape=np.clip(random.normal(size=components), -_MOST, _MOST),
+            ratios=sample_ratios(1, generator, PEOPLE)[0].numpy(),
+            offsets=sample_offsets(1, generator, PEOPLE)[0].numpy(),
+            anchor=float(sample_anchor_length(1, generator)[0, 0]),
+            look=sample_look(random),
+        )
 
 
 @lru_cache(maxsize=32)

@@ -145,7 +145,7 @@ def _draw_thumb(family: Tensor, generator: torch.Generator) -> Tensor:
     """Return (count, 7) thumb angles."""
     table = torch.stack([_one_of(row[2], _THUMB_NAMES) for row in _FAMILIES.values()])
     state = torch.multinomial(table[family], 1, generator=generator).squeeze(-1)
-    rows = torch.tensor(list(_THUMB_STATES.values()), dtype=torch.float32)[state]
+    rows = torch.tensor(list(_THUMB_STATES.values()), dtype=torch.get_default_dtype())[state]
     deviation = torch.randn(len(family), rows.shape[1], generator=generator)
     return rows[..., 0] + rows[..., 1] * deviation
 

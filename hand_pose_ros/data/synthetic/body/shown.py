@@ -28,7 +28,8 @@ _THUMB = (5.0, 5.0, 4.0, 2.0, 6.0, 2.0, 7.0)
 
 def sample_shown(count: int, generator: torch.Generator) -> Float[Tensor, "{count} 23"]:
     """Draw shown gestures [deg], order `skeleton.ARTICULATION`; the limits are the caller's."""
-    table = torch.tensor(np.degrees([gesture(name) for name in GESTURES]), dtype=torch.float32)
+    degrees = np.degrees([gesture(name) for name in GESTURES])
+    table = torch.tensor(degrees, dtype=torch.get_default_dtype())
     often = torch.tensor([_OFTEN.get(name, 1.0) for name in GESTURES])
     drawn = table[torch.multinomial(often, count, replacement=True, generator=generator)]
     lazy = _LAZY * torch.rand(count, 1, generator=generator)
