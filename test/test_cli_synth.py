@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.data.folder import read_folder
 from hand_pose_ros.data.shards import read_shards
-from hand_pose_ros.data.synthetic.config import BLOCK, StudioConfig
+from hand_pose_ros.data.synthetic.config import BLOCK, PRESETS, StudioConfig
 from hand_pose_ros.data.synthetic.production import FIRST_SEQUENCE, Order
 from hand_pose_ros.data.synthetic.render.renderer import HandRenderer
 from hand_pose_ros.errors import ConfigError, UnavailableError
@@ -56,6 +57,22 @@ def test_shards_hold_images_and_sequences(tmp_path, capsys):
     samples = list(read_shards(out))
     assert sum(sample.sequence is None for sample in samples) == 3
     assert {sample.image_rgb.shape for sample in samples} == {(64, 64, 3)}
+
+
+@pytest.mark.slow
+def test_labels_are_compared_with_the_published_ones(tmp_path, capsys, monkeypatch):
+    tiny = replace(PRESETS["frontal"], config=StudioConfig(size=64), count=2, seed=1)
+    monkeypatch.setitem(PRESETS, "frontal", replace(tiny, labels_sha256="0" * 64))
+    command = ["synth", "--preset", "frontal", "--workers", "1", "--out"]
+    assert main([*command, str(tmp_path / "first")]) == 1
+    said = capsys.readouterr()
+    assert f"whose sha256 is {'0' * 64}" in said.err
+    found = said.out.split()[-1]
+    monkeypatch.setitem(PRESETS, "frontal", replace(tiny, labels_sha256=found))
+    assert main([*command, str(tmp_path / "second")]) == 0
+    assert "published labels of the preset frontal" in capsys.readouterr().out
+    assert main([*command, str(tmp_path / "third"), "--seed", "2"]) == 0
+    assert "published" not in capsys.readouterr().out
 
 
 def test_an_order_is_made_of_blocks():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from hand_pose_ros.data.synthetic.backdrop import background
 from hand_pose_ros.data.synthetic.body.bent import bend
 from hand_pose_ros.data.synthetic.body.grip import held_prop
 from hand_pose_ros.data.synthetic.body.movement import sample_act
@@ -17,6 +19,7 @@ from hand_pose_ros.data.synthetic.body.people import SPLITS, draw_number, person
 from hand_pose_ros.data.synthetic.body.posed import PosedHand
 from hand_pose_ros.data.synthetic.body.poses import sample_articulation
 from hand_pose_ros.data.synthetic.config import PRESETS, StudioConfig, preset
+from hand_pose_ros.data.synthetic.output.labels import labels_checksum, sample_as_dict
 from hand_pose_ros.data.synthetic.staging import (
     beside,
     crop_camera,
@@ -25,7 +28,7 @@ from hand_pose_ros.data.synthetic.staging import (
     sample_poses,
     separation,
 )
-from hand_pose_ros.data.synthetic.studio import Studio
+from hand_pose_ros.data.synthetic.studio import Studio, shared_backgrounds
 from hand_pose_ros.data.synthetic.truth import visible_joints
 from hand_pose_ros.errors import ConfigError, InputError, UnavailableError
 from hand_pose_ros.hand import skeleton
@@ -253,3 +256,21 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path):
             Studio(SMALL, photographs=tmp_path)
     except UnavailableError as error:
         pytest.skip(f"no renderer here: {error}")
+
+
+FIRST_OF_THE_BENCHMARK = "2eb1d5d31a1874546f9e3ab9b54fd8f5b4a631a8b271100d071f5d41ce010402"
+
+
+def test_the_benchmark_begins_as_it_was_published(monkeypatch):
+    monkeypatch.setattr(background, "scene", lambda _, side: np.zeros((side, side, 3), np.uint8))
+    chosen = preset("benchmark")
+    shared_backgrounds.cache_clear()
+    try:
+        with Studio(chosen.config, chosen.split) as studio:
+            samples = list(itertools.islice(studio.block(chosen.seed, 0), 16))
+    except UnavailableError as error:
+        pytest.skip(f"no renderer here: {error}")
+    finally:
+        shared_backgrounds.cache_clear()
+    labels = [json.loads(json.dumps(sample_as_dict(sample))) for sample in samples]
+    assert labels_checksum(labels) == FIRST_OF_THE_BENCHMARK

@@ -99,7 +99,7 @@ class Studio:
         self._config, self._split = config, split
         check_split(split)
         self._renderer = HandRenderer(config.size, config.size, supersampling=1)
-        self._backgrounds = _backgrounds(config.size, photographs)
+        self._backgrounds = shared_backgrounds(config.size, photographs)
 
     def block(self, seed: int, number: int) -> Iterator[SynthSample]:
         """Yield the samples of a block: `BLOCK` single images, or one sequence."""
@@ -215,7 +215,7 @@ class Studio:
 
 
 @lru_cache(maxsize=2)
-def _backgrounds(size: int, photographs: Path | None) -> BackgroundPool:
+def shared_backgrounds(size: int, photographs: Path | None) -> BackgroundPool:
     """Return the backgrounds, which all studios of a process share: they take long to make."""
     return BackgroundPool(size, np.random.default_rng(_BACKGROUND_SEED), photographs)
 
