@@ -83,7 +83,8 @@ def grid_faces(
 
 def cross(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the cross products of vectors (*, 3): `np.cross` takes four times as long."""
-    (a, b, c), (d, e, f) = np.moveaxis(first, -1, 0), np.moveaxis(second, -1, 0)
+    a, b, c = first[..., 0], first[..., 1], first[..., 2]
+    d, e, f = second[..., 0], second[..., 1], second[..., 2]
     return np.stack((b * f - c * e, c * d - a * f, a * e - b * d), axis=-1)
 
 

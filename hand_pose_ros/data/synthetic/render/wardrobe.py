@@ -22,6 +22,8 @@ _CUT = 0.0127
 _COLUMNS = 32
 _CASE = 0.0065
 """Thickness of a watch [m]."""
+_RING_STEP, _BRACELET_STEP = 0.05, 0.004
+"""Steps of the places of rings and bracelets: contours take long and are kept."""
 
 
 def gloved(shaped: Shaped, glove: Glove, surface: DrawnSurface) -> Shaped:
@@ -42,13 +44,13 @@ def worn_things(worn: Worn, surface: DrawnSurface, shaped: Shaped, label: int) -
 
 
 def _ring(ring: Ring, shaped: Shaped, label: int) -> Thing:
-    matrix = finger_contour(ring.finger, round(ring.place, 2), fine=shaped.fine)
+    matrix = finger_contour(ring.finger, _near(ring.place, _RING_STEP), fine=shaped.fine)
     outline = _Outline(matrix @ shaped.positions, roundness=0.6)
     return outline.band(ring.width, ring.thickness, ring.material, label)
 
 
 def _bracelet(bracelet: Bracelet, shaped: Shaped, label: int) -> list[Thing]:
-    matrix = wrist_contour(round(bracelet.place, 3), fine=shaped.fine)
+    matrix = wrist_contour(_near(bracelet.place, _BRACELET_STEP), fine=shaped.fine)
     outline = _Outline(matrix @ shaped.positions, roundness=0.25)
     band = outline.band(bracelet.width, bracelet.thickness, bracelet.material, label)
     if bracelet.kind != "watch":
@@ -59,6 +61,10 @@ def _bracelet(bracelet: Bracelet, shaped: Shaped, label: int) -> list[Thing]:
     case = _disc(frame, top + 0.5 * _CASE - 0.001, radius, _CASE, steel, label)
     glass = _disc(frame, top + _CASE - 0.001, 0.86 * radius, 0.0008, bracelet.face, label)
     return [band, case, glass]
+
+
+def _near(place: float, step: float) -> float:
+    return round(round(place / step) * step, 6)
 
 
 class _Outline:
