@@ -122,6 +122,7 @@ PRESETS = {
         count=3000,
         sequences=30,
         seed=20_261_121,
+        labels_sha256="f92f66cee6d126bcbd103d98a43c4d163e6243364d4dde730893abc7b00767ca",
     ),
 }
 
