@@ -21,12 +21,14 @@ from hand_pose_ros.data.synthetic.body.poses import sample_articulation
 from hand_pose_ros.data.synthetic.config import PRESETS, StudioConfig, preset
 from hand_pose_ros.data.synthetic.output.labels import labels_checksum, sample_as_dict
 from hand_pose_ros.data.synthetic.staging import (
+    NEAREST,
     beside,
     crop_camera,
     full_camera,
     place,
     sample_poses,
     separation,
+    shifted,
 )
 from hand_pose_ros.data.synthetic.studio import Studio, shared_backgrounds
 from hand_pose_ros.data.synthetic.truth import visible_joints
@@ -164,6 +166,14 @@ def test_two_hands_do_not_go_through_one_another(seed):
     assert separation(first, moved) > 0.0
     apart = np.linalg.norm(first.keypoints.mean(0) - moved.keypoints.mean(0))
     assert apart < 0.4
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_second_hand_comes_no_nearer_than_a_camera_can_see(seed):
+    first = shifted(posed("right", seed), np.array((0.0, 0.0, -0.32)))
+    moved = beside(first, posed("left", seed + 50), np.random.default_rng(seed))
+    assert moved.keypoints[:, 2].min() > NEAREST
+    assert separation(first, moved) > 0.0
 
 
 @pytest.mark.parametrize("seed", range(8))

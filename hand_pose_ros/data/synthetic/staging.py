@@ -21,6 +21,8 @@ from hand_pose_ros.hand.rotations import matrix_from_euler
 
 Array = npt.NDArray[np.float64]
 
+NEAREST = 0.06
+"""How near a joint may come to the camera [m]."""
 _FULL = (1280, 960)
 _FIELD_OF_VIEW_DEG = (42.0, 80.0)
 _IN_VIEW = 0.8
@@ -114,18 +116,17 @@ def sample_distance(config: StudioConfig, random: np.random.Generator) -> float:
 def beside(
     first: PosedHand, second: PosedHand, random: np.random.Generator, reach: float = 0.1
 ) -> PosedHand:
-    """Return the second hand moved next to the first, as near as they do not meet."""
-    direction = random.normal(size=3) * (1.0, 0.7, 0.5)
-    direction /= np.linalg.norm(direction)
-    middle = first.keypoints.mean(axis=0)
-    wanted = middle + direction * random.uniform(0.3, 1.0) * reach
-    by = wanted - second.keypoints.mean(axis=0)
-    still, (points, radii) = _flesh(first), _flesh(second)
-    for _ in range(100):
-        if _gap(still, (points + by, radii)) > 0.0:
-            break
-        by = by + direction * _PARTING
-    return shifted(second, by)
+    """Return the second hand moved next to the first, as near as they do not meet.
+
+    It comes no nearer to the camera than `NEAREST`; it goes behind the first hand instead.
+    """
+    direction = _unit(random.normal(size=3) * (1.0, 0.7, 0.5))
+    apart = random.uniform(0.3, 1.0) * reach
+    for way in (direction, direction * (1.0, 1.0, -1.0)):
+        moved = _parted(first, second, way, apart)
+        if moved.keypoints[:, 2].min() > NEAREST:
+            return moved
+    return _parted(first, second, np.array((0.0, 0.0, 1.0)), apart)
 
 
 def shifted(hand: PosedHand, by: Array) -> PosedHand:
@@ -162,6 +163,18 @@ def _frontal(random: np.random.Generator) -> Array:
     in_image = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
     out_of_it = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
     return np.asarray(in_image @ out_of_it @ _UPRIGHT @ about_fingers)
+
+
+def _parted(first: PosedHand, second: PosedHand, direction: Array, apart: float) -> PosedHand:
+    """Return the second hand so far off the first in a direction [m], or farther: they part."""
+    wanted = first.keypoints.mean(axis=0) + direction * apart
+    by = wanted - second.keypoints.mean(axis=0)
+    still, (points, radii) = _flesh(first), _flesh(second)
+    for _ in range(100):
+        if _gap(still, (points + by, radii)) > 0.0:
+            break
+        by = by + direction * _PARTING
+    return shifted(second, by)
 
 
 def _wrist_bend(rotation: Array, position: Array, random: np.random.Generator) -> Array:

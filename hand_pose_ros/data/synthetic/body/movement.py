@@ -23,6 +23,9 @@ _REST = 0.25
 _TURN_DEG = 30.0
 _WAY = (0.06, 0.06, 0.04)
 """Standard deviation of the wrist's way in one step [m]."""
+_LONGEST, _CLEAR = 0.23, 0.1
+"""From the wrist to the tip of the longest finger of large hands, and how near to the camera
+either may come [m]; other joints come a little nearer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,10 @@ def _next(home: PosedHand, random: np.random.Generator) -> tuple[Array, Array]:
     """Return where a hand goes: turned and moved a little about its home."""
     turn = Rotation.from_rotvec(np.radians(_TURN_DEG) * random.normal(size=3)).as_matrix()
     way = random.normal(scale=_WAY) * home.position[2] / 0.6
-    return turn @ home.rotation, home.position + way
+    rotation, position = turn @ home.rotation, home.position + way
+    # Fingers that could reach the camera go away from it instead.
+    nearest = min(float(position[2]), float((position + _LONGEST * rotation[:, 0])[2]))
+    return rotation, position + (0.0, 0.0, max(_CLEAR - nearest, 0.0))
 
 
 def _between(keys: Array, index: int, share: float) -> Array:
