@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,7 @@ def beside(
 def shifted(hand: PosedHand, by: Array) -> PosedHand:
     """Return a hand moved in the true camera frame [m]."""
     mirrored = by * (-1.0, 1.0, 1.0) if hand.side == "left" else by
-    return hand.placed(hand.position + mirrored)
+    return replace(hand, position=hand.position + mirrored)
 
 
 def separation(first: PosedHand, second: PosedHand) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -77,10 +77,6 @@ class PosedHand:
     def forearm(self) -> Array:
         """(3,) direction from the wrist to the elbow, not of unit length."""
         return self._in_view(self.wrist_bend - self.rotation[:, 0])
-
-    def placed(self, position: Array, side: str | None = None) -> PosedHand:
-        """Return the same hand elsewhere, or as another side."""
-        return replace(self, position=position, side=side or self.side)
 
     def _in_view(self, points: Array) -> Array:
         return points * _MIRROR if self.side == "left" else points
