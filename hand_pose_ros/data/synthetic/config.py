@@ -122,7 +122,7 @@ PRESETS = {
         count=3000,
         sequences=30,
         seed=20_261_121,
-        labels_sha256="f92f66cee6d126bcbd103d98a43c4d163e6243364d4dde730893abc7b00767ca",
+        labels_sha256="0c439d79fa170385eebf2131c5172499086abff16f7b534cd9f50494c917b34e",
     ),
 }
 
