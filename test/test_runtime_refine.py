@@ -57,7 +57,7 @@ def reprojection(hand, detection):
 
 def test_a_wrong_hand_is_drawn_to_its_keypoints(seen):
     _, detection, wrong = seen
-    (refined,) = RefinedLift(lambda detections, camera: [wrong])([detection], CAMERA)
+    (refined,) = RefinedLift(lambda detections, camera, image: [wrong])([detection], CAMERA)
     assert reprojection(refined, detection) < 0.5 * reprojection(wrong, detection)
     low, high = np.array(skeleton.ARTICULATION_LIMITS).T
     assert (refined.articulation >= low - 1e-6).all()
@@ -80,4 +80,4 @@ def test_moving_all_the_way_puts_joints_on_their_rays(seen):
 
 
 def test_no_detection_no_hand():
-    assert RefinedLift(lambda detections, camera: [])([], CAMERA) == []
+    assert RefinedLift(lambda detections, camera, image: [])([], CAMERA) == []

@@ -106,6 +106,16 @@ class LandmarkTrunk(nn.Module):
         self.widen = SameConv(192, FEATURES, 1)
         self.each = SameConv(FEATURES, FEATURES, 3, groups=FEATURES)
 
+    def freeze(self, blocks: int) -> None:
+        """Keep the weights of the stem and of so many blocks as they are; train the others.
+
+        With 0 the stem is trained, too.
+        """
+        self.requires_grad_(True)
+        if blocks:
+            for part in (self.stem, self.stem_each, self.stem_narrow, *self.blocks[:blocks]):
+                part.requires_grad_(False)
+
     def early(
         self, image: Float[Tensor, "batch 3 y x"], blocks: int
     ) -> Float[Tensor, "batch channel y2 x2"]:
@@ -124,9 +134,7 @@ class LandmarkTrunk(nn.Module):
             hidden = block(hidden)
         return functional.relu6(self.each(functional.relu6(self.widen(hidden))))
 
-    def forward(
-        self, image: Float[Tensor, "batch 3 y x"]
-    ) -> Float[Tensor, "batch feature y2 x2"]:
+    def forward(self, image: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch feature y2 x2"]:
         """Return the last map of RGB images in 0..1, of sides that are multiples of `STRIDE`."""
         return self.late(self.early(image, 0), 0)
 
@@ -144,6 +152,8 @@ class LandmarkNetwork(nn.Module):
 
     def forward(self, image: Float[Tensor, "batch 3 y x"]) -> tuple[Tensor, ...]:
         """Return landmarks [px], presence, handedness (both 0..1) and world landmarks [m].
+
+        The handedness is that of what MediaPipe calls "Left", which is a right hand.
 
         The landmarks are (batch, 63): x, y and relative depth of each of 21 points in pixels of
         the image; world likewise, in metres about the hand's middle.

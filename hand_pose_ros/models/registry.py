@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from hand_pose_ros.errors import ConfigError
 
+CONDITIONS = ("keypoints", "image", "fused")
+"""What a model sees of a hand: 2D keypoints, the image alone, or the image and the keypoints."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:

@@ -21,7 +21,8 @@ from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.root import metric_root
 from hand_pose_ros.hand.skeleton import ANCHOR_BONE, DEFAULT_ANCHOR_LENGTH
 from hand_pose_ros.runtime.detect import Detection
-from hand_pose_ros.runtime.lift import Lift, LiftedHand, observe
+from hand_pose_ros.runtime.lift import Lift, LiftedHand
+from hand_pose_ros.runtime.look import observe
 
 SHARE = 0.8
 """How far a joint moves to its ray: keypoints err sideways less than a lifter does, but do err."""
@@ -36,9 +37,14 @@ class RefinedLift:
     def __init__(self, lift: Lift) -> None:
         self._lift = lift
 
-    def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
+    def __call__(
+        self,
+        detections: Sequence[Detection],
+        camera: Camera,
+        image_rgb: npt.NDArray[np.uint8] | None = None,
+    ) -> list[LiftedHand]:
         """Return one hand for each detection, in their order."""
-        lifted = self._lift(detections, camera)
+        lifted = self._lift(detections, camera, image_rgb)
         if not lifted:
             return []
         rays = observe(detections, camera).rays.double().numpy()

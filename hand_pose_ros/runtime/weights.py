@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
 from hand_pose_ros.models.registry import model_entry
@@ -48,7 +49,8 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         fields["unet_widths"] = tuple(fields["unet_widths"])
         lifter_config = LifterConfig(**fields)
         sizes = json.loads(metadata["encoder"])
-        encoder = KeypointEncoder(lifter_config.condition, sizes["width"], sizes["blocks"])
+        kind = KeypointEncoder if metadata["model"] == "keypoints" else ImageEncoder
+        encoder = kind(lifter_config.condition, sizes["width"], sizes["blocks"])
         lifter = Lifter(lifter_config)
         torch.nn.ModuleDict({"encoder": encoder, "lifter": lifter}).load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:

@@ -47,7 +47,7 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
     """Write half-precision safetensors with the sizes of the networks in their metadata."""
     half = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
     metadata = {
-        "model": "keypoints",
+        "model": config.model,
         "lifter": json.dumps(asdict(config.lifter)),
         "encoder": json.dumps(asdict(config.encoder)),
     }
@@ -72,11 +72,13 @@ def read_weights(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     return metadata, tensors
 
 
-def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> None:
-    """Give a model the weights of a file.
+def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> str:
+    """Give a model the weights of a file; return what kind of model that was.
+
+    A keypoint model fills the part of an image model that it is, and leaves the rest as it was.
 
     Raises:
-        InputError: as for `read_weights`, or they are of networks of another size.
+        InputError: as for `read_weights`, or they are of networks of another size or kind.
     """
     metadata, tensors = read_weights(path)
     for block in ("lifter", "encoder"):
@@ -85,4 +87,8 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
             raise InputError(
                 f"{path} has {block} {metadata.get(block)}; the configuration says {wanted}"
             )
-    model.load_state_dict(tensors)
+    kind = metadata.get("model", "keypoints")
+    if kind != "keypoints" and config.model == "keypoints":
+        raise InputError(f"{path} has a model of {kind}; a keypoint model cannot begin with it")
+    model.load_state_dict(tensors, strict=(kind == "keypoints") == (config.model == "keypoints"))
+    return kind

@@ -10,8 +10,11 @@ from typing import Any
 
 import yaml
 
+from hand_pose_ros.data.patches import AugmentConfig
+from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.landmark_network import BLOCKS
 from hand_pose_ros.models.lifter import LifterConfig
 
 
@@ -25,6 +28,47 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.width < 1 or self.blocks < 1:
             raise ConfigError(f"encoder width {self.width} and blocks {self.blocks} must be >= 1")
+
+
+MODELS = ("keypoints", "image", "fused")
+"""What can be trained: a lifter of keypoints, of images, or of both."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Where the images of a run come from, and how the network that looks at them is trained.
+
+    Attributes:
+        shards: folder of `hand-pose synth --format shards`; empty to render while training.
+        presets: of the studio, taken in turns, see `hand-pose synth --preset list`.
+        workers: processes that render or read; with 0 the one that trains does it.
+        rows: hands of a batch that have an image; the others are sampled keypoints.
+        image_only: share of those whose keypoints are hidden. A `fused` model learns so to do
+            without them; an `image` model never has any.
+        frozen: blocks of the image network, counted from the image, that keep their weights.
+        rate: learning rate of the rest of it, over that of everything behind.
+    """
+
+    shards: str = ""
+    presets: tuple[str, ...] = ("train", "train", "train", "frontal")
+    workers: int = 2
+    rows: int = 64
+    image_only: float = 0.35
+    frozen: int = 11
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.presets if name not in PRESETS]
+        if unknown or not self.presets:
+            raise ConfigError(f"presets are {self.presets}; there are {', '.join(PRESETS)}")
+        if self.workers < 0 or self.rows < 1 or not 0 <= self.frozen <= len(BLOCKS):
+            raise ConfigError(
+                f"workers is {self.workers}, rows is {self.rows}, frozen is {self.frozen}; "
+                f"allowed are at least 0, at least 1, and 0 to {len(BLOCKS)}"
+            )
+        for name in ("image_only", "rate"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; allowed are 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -48,9 +92,11 @@ class TrainingConfig:
     """One run of `hand-pose train`.
 
     Attributes:
-        start: safetensors of an earlier run to begin with; empty to begin with noise.
+        start: safetensors of an earlier run to begin with; empty to begin with noise. The image
+            models can begin with a keypoint model, and then add to it.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
+        model: one of `MODELS`.
     """
 
     steps: int = 8000
@@ -68,12 +114,19 @@ class TrainingConfig:
     start: str = ""
     detected: str = ""
     detected_share: float = 0.25
+    model: str = "keypoints"
     lifter: LifterConfig = field(default_factory=LifterConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {MODELS}")
+        if self.model != "keypoints" and self.image.rows > self.batch:
+            raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         for name in ("steps", "batch", "validate_every", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")

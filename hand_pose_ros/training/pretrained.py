@@ -143,7 +143,9 @@ def _layer(
 
 def _check(number: int, layer: Layer, place: nn.Module) -> None:
     stride = place.stride[0] if isinstance(place, nn.Conv2d) else 1
-    found, wanted = tuple(layer.weight.shape), tuple(place.weight.shape)
+    weight = place.weight
+    assert isinstance(weight, Tensor)
+    found, wanted = tuple(layer.weight.shape), tuple(weight.shape)
     if (found, layer.stride) != (wanted, stride):
         raise InputError(
             f"layer {number} is a {layer.kind} of shape {found} and stride {layer.stride}; "
