@@ -38,7 +38,7 @@ def as_tensor(picture):
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("side", [8, 14])
 def test_a_strided_convolution_is_padded_right_and_below(kernel, side):
-    """TensorFlow's SAME of an even side and stride 2 pads (kernel - 2) // 2 before, the rest after.
+    """TensorFlow's SAME pads (kernel - 2) // 2 before, the rest after, for stride 2.
 
     A window of ones counts the pixels of the image under it: the first output has as many rows
     above its centre as that padding leaves.

@@ -194,7 +194,8 @@ def shaken(
 
 def collate(rows: list[SeenHands]) -> SeenHands:
     """Return rows as one batch."""
-    return _joined(rows)
+    batch: SeenHands = _joined(rows)
+    return batch
 
 
 def _joined(parts: list[Any]) -> Any:
