@@ -10,9 +10,8 @@ from hand_pose_ros.evaluation.report import score
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.estimator import Estimator
-from hand_pose_ros.runtime.lift import ModelLift
 from hand_pose_ros.runtime.predict import predict_folder
-from hand_pose_ros.runtime.refine import RefinedLift
+from hand_pose_ros.runtime.refine import still_lift
 from hand_pose_ros.runtime.still import StillDetector
 
 pytestmark = pytest.mark.slow
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_real_hands_stay_as_accurate_as_the_readme_says(shared_data):
     folder = shared_data / "real_hands"
     true = {sample.name: sample.keypoints for sample in read_folder(folder)}
-    found = predict_folder(folder, StillDetector(), RefinedLift(ModelLift.from_name()))
+    found = predict_folder(folder, StillDetector(), still_lift())
     result = score(
         {name: None if still is None else still.hand.keypoints for name, still in found.items()},
         true,

@@ -18,7 +18,6 @@ from hand_pose_ros.runtime.engine import ENGINES
 from hand_pose_ros.runtime.lift import ModelLift
 from hand_pose_ros.runtime.look import look, observe
 
-
 RANDOM = np.random.default_rng(0)
 IMAGE = cv2.resize(RANDOM.integers(0, 256, (12, 16, 3), np.uint8), (640, 480))
 

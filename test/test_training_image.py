@@ -29,7 +29,7 @@ IMAGES = [
 
 
 @pytest.fixture(autouse=True)
-def _little(monkeypatch):
+def little(monkeypatch):
     """A stream that renders nothing, few hands to validate on, a network nobody has trained."""
 
     def studio_dataset(config, *, transform, seed=0, first_block=0, split="train"):
@@ -50,8 +50,8 @@ def tiny(*overrides, model="fused"):
     return load_config(None, [*TINY, *IMAGES, f"model={model}", *overrides])
 
 
-def test_a_run_begins_with_the_landmark_network_and_keeps_what_is_frozen(tmp_path, _little):
-    network, _ = _little
+def test_a_run_begins_with_the_landmark_network_and_keeps_what_is_frozen(tmp_path, little):
+    network, _ = little
     training = LifterTraining(tiny("learning_rate=0.1", "image.rate=1.0"), tmp_path)
     for name, tensor in training.model.encoder.look.state_dict().items():
         torch.testing.assert_close(tensor, network.trunk.state_dict()[name], msg=name)
@@ -94,8 +94,8 @@ def test_the_command_writes_weights_that_load(model, tmp_path, capsys):
     assert main([*arguments, "--resume", "--set", "steps=3"]) == 0
 
 
-def test_resuming_goes_on_with_images_that_were_not_seen(tmp_path, _little):
-    _, asked = _little
+def test_resuming_goes_on_with_images_that_were_not_seen(tmp_path, little):
+    _, asked = little
     training = LifterTraining(tiny("steps=1"), tmp_path)
     training.run()
     training.source.images = 130

@@ -71,7 +71,8 @@ class SameConv(nn.Conv2d):
         # Even sides are halved: the window of the first output begins at pixel 0 or before it.
         before = (kernel - stride) // 2
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
         self._pad = None if stride == 1 else (before, kernel - stride - before) * 2
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch out y2 x2"]:

@@ -12,12 +12,22 @@ CONDITIONS = ("keypoints", "image", "fused")
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One trained model: what it sees, and the file of its weights in the weights folder."""
+    """One trained model.
+
+    Attributes:
+        summary: what `hand-pose models` says of it.
+        condition: what it sees of a hand, one of `CONDITIONS`.
+        weights: their file in the weights folder; two models may be one network seeing more or
+            less.
+        sha256: of that file.
+        averaged_with: models whose hands are averaged with its own where there is time for it.
+    """
 
     summary: str
     condition: str
     weights: str
     sha256: str
+    averaged_with: tuple[str, ...] = ()
 
 
 MODELS = {
