@@ -15,7 +15,7 @@ from hand_pose_ros.models.keypoints import canonical_frame
 from hand_pose_ros.models.landmark_network import SIDE
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
 from hand_pose_ros.runtime.engine import ENGINES
-from hand_pose_ros.runtime.lift import ModelLift
+from hand_pose_ros.runtime.lift import GLANCES, ModelLift
 from hand_pose_ros.runtime.look import look, observe
 
 RANDOM = np.random.default_rng(0)
@@ -108,6 +108,25 @@ def test_the_view_is_turned_with_the_hand():
         views.append((patches, widths))
     np.testing.assert_allclose(views[0][1], views[1][1], rtol=1e-4)
     assert np.abs(views[0][0] - views[1][0]).mean() < 0.005
+
+
+def test_glances_look_at_the_same_hand_differently(lift):
+    found, _ = detections(2)
+    straight = lift(found, CAMERA, IMAGE)
+    several = [glance(found, CAMERA, IMAGE) for glance in lift.glances()]
+    assert len(several) == len(GLANCES)
+    for hands in several:
+        assert np.abs(hands[0].hypotheses - straight[0].hypotheses).max() > 1e-4
+    for one, other in zip(lift(found, CAMERA, IMAGE), straight, strict=True):
+        assert_equal(one, other)  # the lift itself looks as before
+
+
+def test_a_keypoint_model_says_the_same_at_every_glance():
+    found, _ = detections(1)
+    lift = ModelLift.from_name(engine="eager")
+    first, *others = (glance(found, CAMERA)[0] for glance in lift.glances())
+    for other in others:
+        assert_equal(first, other, atol=0.0)
 
 
 def test_an_unknown_condition_is_refused():

@@ -114,11 +114,19 @@ def test_stills_take_the_models_that_the_table_averages(monkeypatch):
     }
     monkeypatch.setattr(registry, "MODELS", entries)
     asked = []
-    monkeypatch.setattr(
-        ModelLift,
-        "from_name",
-        lambda name, engine: asked.append((name, engine)) or (lambda *seen: []),
-    )
+
+    class Named:
+        def __init__(self, name, engine):
+            asked.append((name, engine))
+
+        def __call__(self, detections, camera, image_rgb=None):
+            return []
+
+        def glances(self):
+            return [self, self]
+
+    monkeypatch.setattr(ModelLift, "from_name", Named)
     fused, image = still_lift("fused", "eager"), still_lift("image")
     assert asked == [("fused", "eager"), ("keypoints", "eager"), ("image", "auto")]
+    assert (len(fused._lifts), len(image._lifts)) == (4, 2)
     assert (fused._share, image._share) == (SHARE, 0.0)

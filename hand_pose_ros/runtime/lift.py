@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,25 +13,21 @@ import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.models.image import ImageEncoder
-from hand_pose_ros.models.keypoints import (
-    FEATURES,
-    KeypointEncoder,
-    KeypointObservation,
-    canonical_frame,
-    canonical_view,
-)
-from hand_pose_ros.models.landmark_network import SIDE
-from hand_pose_ros.models.lifter import POINTS, Lifted, Lifter, SamplingConfig
+from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame, canonical_view
+from hand_pose_ros.models.lifter import POINTS, Lifter, SamplingConfig
 from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
+from hand_pose_ros.runtime.lift_network import NETWORKS
 from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
 
 NOISE_SEED = 7
 """Seed of the start noise of the hypotheses. It is the same in every frame: the answer is then a
 function of the image alone, and what moves in it is the hand."""
+
+GLANCES = tuple((turn, scale) for turn in (-0.2, 0.0, 0.2) for scale in (0.9, 1.1))
+"""How `ModelLift.glances` look: turned about the line of sight [rad], and how much wider."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +96,13 @@ class ModelLift:
                 f"condition {condition!r} is unknown; there are {', '.join(CONDITIONS)}"
             )
         self.condition = condition
+        self._turn, self._scale = 0.0, 1.0
         self.sampling = sampling or SamplingConfig()
         draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
         self.engine = choose_engine(engine, draws_noise=draws_noise)
         generator = torch.Generator().manual_seed(NOISE_SEED)
         noise = balanced_noise(self.sampling.hypotheses, generator)
-        self._network = _NETWORKS[condition](encoder, lifter, self.sampling, noise).eval()
+        self._network = NETWORKS[condition](encoder, lifter, self.sampling, noise).eval()
         self._network.requires_grad_(False)
         example = (torch.rand((2, *axes), generator=generator) for axes in self._network.shapes)
         self._program = compile_network(self.engine, self._network, tuple(example))
@@ -125,6 +123,17 @@ class ModelLift:
         """
         return cls(*load_model(name), sampling, engine, model_entry(name).condition)
 
+    def glances(self) -> list[ModelLift]:
+        """Return this lift several times, each looking at the hands a little differently.
+
+        For the mean of what they say, where there is time. A model that sees no image says the
+        same each time.
+        """
+        several = [copy(self) for _ in GLANCES]
+        for lift, (turn, scale) in zip(several, GLANCES, strict=True):
+            lift._turn, lift._scale = turn, scale
+        return several
+
     def __call__(
         self,
         detections: Sequence[Detection],
@@ -144,99 +153,13 @@ class ModelLift:
         else:
             if image_rgb is None:
                 raise InputError(f"a model of condition {self.condition!r} needs the image")
-            frame = canonical_frame(seen.rays)
-            patches, half_widths = look(detections, camera, image_rgb, frame)
+            frame = canonical_frame(seen.rays, turn=torch.full((len(detections),), self._turn))
+            patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
             arrays = [patches, half_widths, frame.R_canonical_camera.numpy()]
             if self.condition == "fused":
                 arrays.append(canonical_view(seen, frame).features.numpy())
         rows = (row.astype(np.float64) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
-
-
-class _Network(torch.nn.Module):
-    """From what is seen to the fields of `LiftedHand`, in the camera frame.
-
-    Attributes:
-        shapes: of one row of each input.
-    """
-
-    shapes: tuple[tuple[int, ...], ...]
-
-    def __init__(
-        self,
-        encoder: KeypointEncoder,
-        lifter: Lifter,
-        sampling: SamplingConfig,
-        noise: torch.Tensor,
-    ) -> None:
-        super().__init__()
-        self.encoder, self.lifter = encoder, lifter
-        self.sampling, self.noise = sampling, noise
-
-    def lift(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return root rotation, articulation, ratios, offsets, std and hypotheses.
-
-        R turns the camera frame into that in which the condition is lifted.
-        """
-        lifted: Lifted = self.lifter(condition, self.sampling, self.noise)
-        hand = lifted.hand
-        if hand is None:
-            raise ConfigError("method 'd' has no kinematic hand; it cannot be followed")
-        return (
-            R.transpose(-1, -2) @ hand.root_rotation,
-            hand.articulation,
-            hand.bone_lengths,
-            hand.offsets,
-            lifted.std,
-            lifted.hypotheses @ R.unsqueeze(1),
-        )
-
-
-class _KeypointNetwork(_Network):
-    """Of an observation."""
-
-    shapes = ((POINTS, 2), (POINTS,), (POINTS, 3))
-
-    def forward(
-        self, rays: torch.Tensor, depth: torch.Tensor, world: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        view = canonical_view(KeypointObservation(rays, depth, world))
-        return self.lift(self.encoder(view.features), view.R_canonical_camera)
-
-
-class _ImageNetwork(_Network):
-    """Of a view of a hand, its width and its frame."""
-
-    shapes: tuple[tuple[int, ...], ...] = ((3, SIDE, SIDE), (), (3, 3))
-    encoder: ImageEncoder
-
-    def forward(
-        self, patch: torch.Tensor, half_width: torch.Tensor, R: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        return self.lift(self.encoder(patch, half_width), R)
-
-
-class _FusedNetwork(_Network):
-    """Of a view of a hand, its width and its frame, and keypoint features in that frame."""
-
-    shapes = ((3, SIDE, SIDE), (), (3, 3), (FEATURES,))
-    encoder: ImageEncoder
-
-    def forward(
-        self,
-        patch: torch.Tensor,
-        half_width: torch.Tensor,
-        R: torch.Tensor,
-        features: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        return self.lift(self.encoder(patch, half_width, features), R)
-
-
-_NETWORKS: dict[str, type[_Network]] = {
-    "keypoints": _KeypointNetwork,
-    "image": _ImageNetwork,
-    "fused": _FusedNetwork,
-}
 
 
 def balanced_noise(count: int, generator: torch.Generator) -> torch.Tensor:

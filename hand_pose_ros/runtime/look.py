@@ -32,6 +32,7 @@ def look(
     camera: Camera,
     image_rgb: npt.NDArray[np.uint8],
     frame: CanonicalFrame,
+    scale: float = 1.0,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return views of hands, (hand, 3, SIDE, SIDE) in 0..1, and half their widths at depth 1.
 
@@ -40,8 +41,9 @@ def look(
         camera: of the image.
         image_rgb: (H, W, 3).
         frame: where the virtual camera of each hand looks.
+        scale: how much wider than usual.
     """
-    half_widths = frame.radius.numpy() * VIEW_RADII
+    half_widths = frame.radius.numpy() * VIEW_RADII * scale
     views = [
         VirtualCamera(R.astype(np.float64), float(half), detection.side == "left").see(
             image_rgb, camera, SIDE

@@ -72,8 +72,8 @@ class RefinedLift:
 def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
     """Return what lifts the hands of unrelated images: a model of the table, and a fit.
 
-    Models that the table averages it with are run beside it. The hands of a model that sees the
-    image alone are not drawn to keypoints.
+    A model that sees the image takes several glances, and those that the table averages it with
+    are run beside it. The hands of one that sees the image alone are not drawn to keypoints.
 
     Raises:
         ConfigError: no such model or engine.
@@ -83,7 +83,10 @@ def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
     entry = model_entry(name)
     names = (name, *entry.averaged_with)
     share = 0.0 if entry.condition == "image" else SHARE
-    return RefinedLift(*(ModelLift.from_name(each, engine=engine) for each in names), share=share)
+    lifts = [ModelLift.from_name(each, engine=engine) for each in names]
+    if entry.condition != "keypoints":
+        lifts = [glance for lift in lifts for glance in lift.glances()]
+    return RefinedLift(*lifts, share=share)
 
 
 def towards_rays(
