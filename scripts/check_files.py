@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import yaml
 
-LARGEST_BYTES = 16_000_000
+LARGEST_BYTES = 10_000_000
 GENERATED = {"build", "install", "log", "out", "runs", "__pycache__"}
 OURS_WITH_A_DOT = {".ci", ".gitignore", ".pre-commit-config.yaml"}
 PARSERS: dict[str, Callable[[str], object]] = {

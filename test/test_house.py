@@ -303,7 +303,7 @@ def test_missing_resources_say_where_they_were_looked_for(
         ("a.txt", b"one \n", "line 1: trailing space"),
         ("a.txt", b"<" * 7 + b" ours\n", "line 1: merge marker"),
         ("a.txt", b"\xff\n", "not UTF-8"),
-        ("a.npz", b"0" * 16_000_001, "16000001 bytes"),
+        ("a.npz", b"0" * 10_000_001, "10000001 bytes"),
     ],
 )
 def test_check_files_names_the_fault(

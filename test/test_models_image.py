@@ -5,8 +5,14 @@ import torch
 
 from hand_pose_ros.models import keypoints
 from hand_pose_ros.models.image import ImageEncoder, ImageView
-from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame
-from hand_pose_ros.models.landmark_network import STRIDE
+from hand_pose_ros.models.keypoints import (
+    CanonicalFrame,
+    KeypointEncoder,
+    KeypointObservation,
+    canonical_frame,
+    canonical_view,
+)
+from hand_pose_ros.models.landmark_network import SIDE, STRIDE
 
 
 @pytest.fixture
@@ -14,7 +20,6 @@ def encoder():
     torch.manual_seed(0)
     encoder = ImageEncoder(16, 32, 1).eval()
     torch.nn.init.normal_(encoder.no_image)
-    torch.nn.init.normal_(encoder.no_keypoints)
     return encoder.requires_grad_(False)
 
 
@@ -28,12 +33,27 @@ def test_a_keypoint_encoder_is_its_start(encoder):
     left = encoder.load_state_dict(start.state_dict(), strict=False)
     assert left.unexpected_keys == []
     assert {name.split(".")[0] for name in left.missing_keys} == {
-        "look", "norm", "hidden", "no_image", "no_keypoints"
+        "look", "norm", "hidden", "no_image"
     }  # fmt: skip
     features = torch.randn(3, keypoints.FEATURES)
     torch.nn.init.zeros_(encoder.hidden.weight)
     torch.nn.init.zeros_(encoder.hidden.bias)
     torch.testing.assert_close(encoder(*seen(), features), start(features))
+
+
+def test_keypoints_are_read_off_the_image_as_a_detector_would_give_them(encoder):
+    """The image network's landmarks as rays of a camera that looks straight ahead."""
+    patch, width = torch.rand(2, 3, STRIDE, STRIDE), torch.tensor([0.2, 0.4])
+    pooled = encoder.look.pool(patch)
+    landmarks, world = encoder.look.points(pooled)
+    focal = SIDE / 2.0 / width.reshape(2, 1, 1)
+    rays = (landmarks[..., :2] - SIDE / 2.0) / focal
+    straight = torch.eye(3).expand(2, 3, 3)
+    seen = KeypointObservation(rays, landmarks[..., 2] / focal[..., 0], world)
+    expected = canonical_view(seen, CanonicalFrame(straight, straight, width)).features
+    torch.testing.assert_close(
+        encoder.read_keypoints(pooled, width), expected, atol=1e-3, rtol=1e-3
+    )
 
 
 def test_hidden_keypoints_do_not_matter_and_shown_ones_do(encoder):

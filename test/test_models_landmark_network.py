@@ -6,7 +6,6 @@ import torch
 
 from hand_pose_ros.errors import InputError, UnavailableError
 from hand_pose_ros.models.landmark_network import (
-    BLOCKS,
     FEATURES,
     SIDE,
     STRIDE,
@@ -55,24 +54,18 @@ def test_a_strided_convolution_is_padded_right_and_below(kernel, side):
 
 
 def test_the_last_map_has_a_cell_for_each_stride():
-    trunk = LandmarkTrunk().eval()
-    image = torch.rand(2, 3, 2 * STRIDE, 3 * STRIDE)
     with torch.inference_mode():
-        whole = trunk(image)
-        assert whole.shape == (2, FEATURES, 2, 3)
-        for blocks in (0, 5, len(BLOCKS)):
-            torch.testing.assert_close(trunk.late(trunk.early(image, blocks), blocks), whole)
+        seen = LandmarkTrunk()(torch.rand(2, 3, 2 * STRIDE, 3 * STRIDE))
+    assert seen.shape == (2, FEATURES, 2, 3)
 
 
-@pytest.mark.parametrize(("blocks", "trained"), [(0, 14), (11, 3), (14, 0)])
-def test_what_is_frozen_learns_nothing(blocks, trained):
-    trunk = LandmarkTrunk()
-    trunk.freeze(blocks)
-    trunk(torch.rand(1, 3, STRIDE, STRIDE)).sum().backward()
-    learning = [block.widen.weight.grad is not None for block in trunk.blocks]
-    assert learning == [False] * (14 - trained) + [True] * trained
-    assert (trunk.stem.weight.grad is not None) == (blocks == 0)
-    assert trunk.widen.weight.grad is not None
+def test_points_are_rows_of_what_is_read_out():
+    network, image = LandmarkNetwork().eval(), torch.rand(2, 3, STRIDE, STRIDE)
+    with torch.inference_mode():
+        landmarks, _, _, world = network(image)
+        points, world_points = network.points(network.pool(image))
+    torch.testing.assert_close(points[1, 3], landmarks[1, 9:12])
+    torch.testing.assert_close(world_points[0, 20], world[0, 60:63])
 
 
 def test_it_sees_what_mediapipe_sees(network, picture):

@@ -26,7 +26,6 @@ def networks():
     torch.manual_seed(0)
     config = LifterConfig(condition=16, unet_widths=(16, 24), head_width=32, head_blocks=1)
     encoder = ImageEncoder(16, 32, 1)
-    torch.nn.init.normal_(encoder.no_keypoints)
     return encoder.eval(), Lifter(config).eval()
 
 

@@ -13,7 +13,7 @@ from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.landmark_network import LandmarkNetwork
 from hand_pose_ros.runtime.weights import load_weights
 from hand_pose_ros.training import sources
-from hand_pose_ros.training.checkpoint import load_checkpoint
+from hand_pose_ros.training.checkpoint import NOT_OURS, load_checkpoint, read_weights
 from hand_pose_ros.training.config import load_config
 from hand_pose_ros.training.loop import LifterTraining
 from hand_pose_ros.training.sources import ImageSource, Turns
@@ -42,7 +42,8 @@ def little(monkeypatch):
     monkeypatch.setattr(sources, "VALIDATION_HANDS", 2)
     torch.manual_seed(3)
     network = LandmarkNetwork()
-    monkeypatch.setattr("hand_pose_ros.training.loop.landmark_network", lambda: network)
+    for user in ("training.loop", "runtime.weights"):
+        monkeypatch.setattr(f"hand_pose_ros.{user}.landmark_network", lambda: network)
     return network, asked
 
 
@@ -50,33 +51,16 @@ def tiny(*overrides, model="fused"):
     return load_config(None, [*TINY, *IMAGES, f"model={model}", *overrides])
 
 
-def test_a_run_begins_with_the_landmark_network_and_keeps_what_is_frozen(tmp_path, little):
+def test_the_network_that_looks_is_the_installed_one_and_stays_so(tmp_path, little):
     network, _ = little
-    training = LifterTraining(tiny("learning_rate=0.1", "image.rate=1.0"), tmp_path)
-    for name, tensor in training.model.encoder.look.state_dict().items():
-        torch.testing.assert_close(tensor, network.trunk.state_dict()[name], msg=name)
-    training.run()
-    moved = {
-        name: not torch.equal(tensor, network.trunk.state_dict()[name])
-        for name, tensor in training.model.encoder.look.state_dict().items()
-    }
-    frozen = [f"blocks.{k}." for k in range(11)] + ["stem"]
-    assert {name for name, has in moved.items() if has} == {
-        name
-        for name in moved
-        if not name.startswith(tuple(frozen)) and not name.endswith("each.weight")
-    }
-
-
-def test_the_network_that_looks_learns_at_its_own_rate(tmp_path):
-    training = LifterTraining(tiny("learning_rate=1e-3", "image.rate=0.25", "warmup=1"), tmp_path)
-    first, looking = training.optimizer.param_groups
-    assert looking["lr"] == pytest.approx(0.25 * first["lr"])
-    counted = sum(p.numel() for group in training.optimizer.param_groups for p in group["params"])
-    wanted = sum(p.numel() for p in training.model.parameters() if p.requires_grad)
-    assert counted == wanted
-    still = LifterTraining(tiny("image.frozen=14"), tmp_path)
-    assert not still.model.encoder.look.blocks[13].widen.weight.requires_grad
+    training = LifterTraining(tiny("learning_rate=0.1"), tmp_path)
+    weights = training.run()
+    for model in (training.model, training.ema):
+        for name, tensor in model.encoder.look.state_dict().items():
+            torch.testing.assert_close(tensor, network.state_dict()[name], msg=name)
+    assert not any(name.startswith(NOT_OURS) for name in read_weights(weights)[1])
+    encoder, _ = load_weights(weights)
+    torch.testing.assert_close(encoder.look.world.weight, network.world.weight)
 
 
 @pytest.mark.parametrize("model", ["image", "fused"])
@@ -127,6 +111,8 @@ def test_a_fused_run_begins_with_a_keypoint_model_and_not_the_other_way(tmp_path
     looked = fused.run()
     again = LifterTraining(tiny(f"start={looked}"), tmp_path / "again")
     for name, tensor in fused.ema.state_dict().items():
+        if name.startswith(NOT_OURS):
+            continue
         torch.testing.assert_close(again.model.state_dict()[name], tensor.half().float())
     with pytest.raises(InputError, match="a model of fused; a keypoint model cannot begin"):
         LifterTraining(load_config(None, [*TINY, f"start={looked}"]), tmp_path)
@@ -134,7 +120,7 @@ def test_a_fused_run_begins_with_a_keypoint_model_and_not_the_other_way(tmp_path
 
 def test_the_rows_of_a_batch(tmp_path):
     generator = torch.Generator().manual_seed(0)
-    fused = ImageSource(tiny("image.image_only=0.5", "image.rows=4", "batch=10")).draw(generator)
+    fused = ImageSource(tiny("image.own=0.5", "image.rows=4", "batch=10")).draw(generator)
     assert fused.view.patch.shape[0] == 4 and len(fused.view.features) == 10
     assert fused.hands.joints.shape[0] == 10
     assert fused.view.has_keypoints[4:].all()
@@ -142,8 +128,8 @@ def test_the_rows_of_a_batch(tmp_path):
     assert len(image.view.features) == 2 and not image.view.has_keypoints.any()
 
 
-def test_how_many_keypoints_are_hidden_is_as_told():
-    source = ImageSource(tiny("image.image_only=0.25", "image.rows=5"))
+def test_how_many_keypoints_are_read_off_the_image_is_as_told():
+    source = ImageSource(tiny("image.own=0.25", "image.rows=5"))
     generator = torch.Generator().manual_seed(0)
     shown = torch.cat([source.draw(generator).view.has_keypoints for _ in range(12)])
     assert 0.6 < shown.float().mean() < 0.9
@@ -167,8 +153,7 @@ def test_turns_take_one_from_each():
     [
         ("image.presets=[nowhere]", r"presets are \('nowhere',\); there are train"),
         ("image.rows=0", "rows is 0"),
-        ("image.frozen=15", "frozen is 15; allowed are .* 0 to 14"),
-        ("image.rate=2.0", r"rate is 2\.0; allowed are 0 to 1"),
+        ("image.own=2.0", r"own is 2\.0; allowed are 0 to 1"),
         ("image.rows=6", "image.rows is 6; the batch has 5"),
         ("model=stereo", "model 'stereo' cannot be trained"),
     ],

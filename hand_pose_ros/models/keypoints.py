@@ -116,20 +116,36 @@ def canonical_view(
     frame = frame or canonical_frame(observation.rays)
     upright = frame.upright
     flat = _project(observation.rays, frame.towards) @ upright[..., :2, :2].transpose(-1, -2)
+    features = keypoint_features(
+        flat, observation.depth, observation.world @ upright.transpose(-1, -2)
+    )
+    return CanonicalView(features, frame.R_canonical_camera)
+
+
+def keypoint_features(
+    flat: Float[Tensor, "batch point 2"],
+    depth: Float[Tensor, "batch point"],
+    world: Float[Tensor, "batch point 3"],
+) -> Float[Tensor, "batch feature"]:
+    """Return the features of keypoints that are seen by a virtual camera, see `canonical_view`.
+
+    Args:
+        flat: x/z, y/z in the frame of that camera.
+        depth: relative depth, see `KeypointObservation`.
+        world: 3D points in its axes.
+    """
     flat = flat - flat.mean(dim=-2, keepdim=True)
     size = flat.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6).unsqueeze(-1)
-    world = observation.world @ upright.transpose(-1, -2)
     bones = world[..., 1:, :] - world[..., list(skeleton.PARENTS[1:]), :]
-    features = torch.cat(
+    return torch.cat(
         (
             (flat / size.unsqueeze(-1)).flatten(-2),
             torch.log(size) + 2.0,
-            (observation.depth - observation.depth[..., :1]) / size,
+            (depth - depth[..., :1]) / size,
             nn.functional.normalize(bones, dim=-1).flatten(-2),
         ),
         dim=-1,
     )
-    return CanonicalView(features, frame.R_canonical_camera)
 
 
 class KeypointEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""The hand landmark network of MediaPipe as a torch module, to be seen with and to be trained on.
+"""The hand landmark network of MediaPipe as a torch module, to see with.
 
 A chain of inverted residuals in the manner of EfficientNet, its normalisation folded into the
 convolutions, its activation cut at 6. What it learnt is read from an installed mediapipe by
@@ -109,41 +109,13 @@ class LandmarkTrunk(nn.Module):
         self.widen = SameConv(192, FEATURES, 1)
         self.each = SameConv(FEATURES, FEATURES, 3, groups=FEATURES)
 
-    def freeze(self, blocks: int) -> None:
-        """Keep the weights of the stem and of so many blocks as they are; train the others.
-
-        With 0 the stem is trained, too. The kernels that see one channel each are always kept:
-        they are a twelfth of the weights, and on a CPU half of the time of a step.
-        """
-        self.requires_grad_(True)
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d) and part.groups > 1:
-                part.weight.requires_grad_(False)
-        if blocks:
-            for part in (self.stem, self.stem_each, self.stem_narrow, *self.blocks[:blocks]):
-                part.requires_grad_(False)
-
-    def early(
-        self, image: Float[Tensor, "batch 3 y x"], blocks: int
-    ) -> Float[Tensor, "batch channel y2 x2"]:
-        """Return the map after the stem and so many blocks."""
-        hidden = functional.relu6(self.stem_each(functional.relu6(self.stem(image))))
-        hidden = self.stem_narrow(hidden)
-        for block in self.blocks[:blocks]:
-            hidden = block(hidden)
-        return hidden
-
-    def late(
-        self, hidden: Float[Tensor, "batch channel y x"], blocks: int
-    ) -> Float[Tensor, "batch feature y2 x2"]:
-        """Return the last map from that of `early`."""
-        for block in self.blocks[blocks:]:
-            hidden = block(hidden)
-        return functional.relu6(self.each(functional.relu6(self.widen(hidden))))
-
     def forward(self, image: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch feature y2 x2"]:
         """Return the last map of RGB images in 0..1, of sides that are multiples of `STRIDE`."""
-        return self.late(self.early(image, 0), 0)
+        hidden = functional.relu6(self.stem_each(functional.relu6(self.stem(image))))
+        hidden = self.stem_narrow(hidden)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return functional.relu6(self.each(functional.relu6(self.widen(hidden))))
 
 
 class LandmarkNetwork(nn.Module):
@@ -165,8 +137,19 @@ class LandmarkNetwork(nn.Module):
         The landmarks are (batch, 63): x, y and relative depth of each of 21 points in pixels of
         the image; world likewise, in metres about the hand's middle.
         """
-        pooled = self.trunk(image).mean(dim=(2, 3))
+        pooled = self.pool(image)
         presence, handedness = (
             torch.sigmoid(readout(pooled)) for readout in (self.presence, self.handedness)
         )
         return self.landmarks(pooled), presence, handedness, self.world(pooled)
+
+    def pool(self, image: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch feature"]:
+        """Return the mean of the last map, from which all else is read."""
+        return self.trunk(image).mean(dim=(2, 3))
+
+    def points(
+        self, pooled: Float[Tensor, "batch feature"]
+    ) -> tuple[Float[Tensor, "batch 21 3"], Float[Tensor, "batch 21 3"]]:
+        """Return landmarks and world landmarks, see `forward`, a row for each point."""
+        landmarks, world = self.landmarks(pooled), self.world(pooled)
+        return landmarks.unflatten(-1, (21, 3)), world.unflatten(-1, (21, 3))

@@ -14,7 +14,6 @@ from hand_pose_ros.data.patches import AugmentConfig
 from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
 from hand_pose_ros.errors import ConfigError, InputError
-from hand_pose_ros.models.landmark_network import BLOCKS
 from hand_pose_ros.models.lifter import LifterConfig
 
 
@@ -36,39 +35,33 @@ MODELS = ("keypoints", "image", "fused")
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """Where the images of a run come from, and how the network that looks at them is trained.
+    """Where the images of a run come from, and what is shown of them.
 
     Attributes:
         shards: folder of `hand-pose synth --format shards`; empty to render while training.
         presets: of the studio, taken in turns, see `hand-pose synth --preset list`.
         workers: processes that render or read; with 0 the one that trains does it.
         rows: hands of a batch that have an image; the others are sampled keypoints.
-        image_only: share of those whose keypoints are hidden. A `fused` model learns so to do
-            without them; an `image` model never has any.
-        frozen: blocks of the image network, counted from the image, that keep their weights.
-        rate: learning rate of the rest of it, over that of everything behind.
+        own: share of those whose keypoints are those that the image network reads off the image,
+            as in use without a detector's; of an `image` model all are.
     """
 
     shards: str = ""
     presets: tuple[str, ...] = ("train", "train", "train", "frontal")
     workers: int = 2
-    rows: int = 64
-    image_only: float = 0.35
-    frozen: int = 11
-    rate: float = 0.1
+    rows: int = 192
+    own: float = 0.5
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.presets if name not in PRESETS]
         if unknown or not self.presets:
             raise ConfigError(f"presets are {self.presets}; there are {', '.join(PRESETS)}")
-        if self.workers < 0 or self.rows < 1 or not 0 <= self.frozen <= len(BLOCKS):
+        if self.workers < 0 or self.rows < 1:
             raise ConfigError(
-                f"workers is {self.workers}, rows is {self.rows}, frozen is {self.frozen}; "
-                f"allowed are at least 0, at least 1, and 0 to {len(BLOCKS)}"
+                f"workers is {self.workers} and rows is {self.rows}; at least 0 and 1 are needed"
             )
-        for name in ("image_only", "rate"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; allowed are 0 to 1")
+        if not 0.0 <= self.own <= 1.0:
+            raise ConfigError(f"own is {self.own}; allowed are 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -36,8 +35,9 @@ def build_model(config: TrainingConfig) -> LifterModel:
     kind = KeypointEncoder if config.model == "keypoints" else ImageEncoder
     encoder = kind(config.lifter.condition, config.encoder.width, config.encoder.blocks)
     if isinstance(encoder, ImageEncoder):
+        encoder.look.load_state_dict(landmark_network().state_dict())
+        # What is fast for small channels on a CPU.
         encoder.look = encoder.look.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        encoder.look.freeze(config.image.frozen)
     return LifterModel(encoder, Lifter(config.lifter))
 
 
@@ -49,12 +49,15 @@ class LifterTraining:
         torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.model = build_model(config)
-        self._begin()
+        if config.start:
+            load_weights(Path(config.start), self.model, config)
         self.ema = build_model(config)
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            self._parameters(), config.learning_rate, weight_decay=config.weight_decay
+            [each for each in self.model.parameters() if each.requires_grad],
+            config.learning_rate,
+            weight_decay=config.weight_decay,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
         self.step = 0
@@ -127,27 +130,6 @@ class LifterTraining:
         """Return the errors of the averaged weights, see `validate`."""
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
         return validate(self.ema, self.source.validation(generator), generator)
-
-    def _begin(self) -> None:
-        """Give the model what an earlier run learnt, or MediaPipe's network did."""
-        start, encoder = self.config.start, self.model.encoder
-        begun = load_weights(Path(start), self.model, self.config) if start else ""
-        if isinstance(encoder, ImageEncoder) and begun in ("", "keypoints"):
-            encoder.look.load_state_dict(landmark_network().trunk.state_dict())
-
-    def _parameters(self) -> list[dict]:
-        """Return what is trained: the network that looks at images with a rate of its own."""
-        encoder = self.model.encoder
-        looking = list(encoder.look.parameters()) if isinstance(encoder, ImageEncoder) else []
-        slow = {id(each) for each in looking}
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in self.model.parameters() if id(p) not in slow]}
-        ]
-        trained = [each for each in looking if each.requires_grad]
-        if trained:
-            rate = self.config.learning_rate * self.config.image.rate
-            groups.append({"params": trained, "lr": rate})
-        return groups
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config

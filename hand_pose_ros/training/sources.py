@@ -99,10 +99,10 @@ class ImageSource:
         seen = next(self._rows)
         self.images += len(seen.half_width)
         count = config.batch - len(seen.half_width)
+        own = 1.0 if config.model == "image" else config.image.own
+        shown = torch.rand(len(seen.turn), generator=generator) >= own
         if config.model == "image" or not count:
-            hidden = 1.0 if config.model == "image" else config.image.image_only
-            return seen_batch(seen, torch.rand(len(seen.turn), generator=generator) >= hidden)
-        shown = torch.rand(len(seen.turn), generator=generator) >= config.image.image_only
+            return seen_batch(seen, shown)
         return seen_batch(seen, shown, sample_hands(count, generator, config.noise))
 
     def validation(self, generator: torch.Generator) -> Batch:
@@ -177,7 +177,7 @@ def seen_batch(
 
     Args:
         seen: hands and their views.
-        has_keypoints: (batch,) bool, whose keypoints the encoder is shown.
+        has_keypoints: (batch,) bool, whose keypoints the encoder is shown; see `ImageView`.
         others: hands of which there are only keypoints.
     """
     hands, view = seen.hands, canonical_view(seen.hands.observation, seen.frame)
