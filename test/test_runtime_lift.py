@@ -150,7 +150,10 @@ def test_weights_of_something_else_are_refused(tmp_path):
         load_weights(path)
 
 
-def test_the_table_names_the_file_that_ships():
-    entry = registry.MODELS["keypoints"]
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_the_table_names_the_file_that_ships(name):
+    entry = registry.MODELS[name]
+    assert set(entry.averaged_with) <= set(registry.MODELS)
+    assert entry.condition in registry.CONDITIONS
     digest = hashlib.sha256((weights_folder() / entry.weights).read_bytes()).hexdigest()
     assert digest == entry.sha256

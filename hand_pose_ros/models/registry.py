@@ -37,6 +37,19 @@ MODELS = {
         weights="keypoints.safetensors",
         sha256="58902f6ab15016fe349ee1eef0a4ed32ba3f2855d65d6addbea3444b33bb580c",
     ),
+    "image": ModelEntry(
+        "the same, lifted from the image of a hand alone",
+        condition="image",
+        weights="fused.safetensors",
+        sha256="9c3133ed3b14f153c567b60f145cbc527ee8fa109bd11461fdf566bb8783e02e",
+    ),
+    "fused": ModelEntry(
+        "the same, lifted from image and 2D keypoints together: nearest to the truth",
+        condition="fused",
+        weights="fused.safetensors",
+        sha256="9c3133ed3b14f153c567b60f145cbc527ee8fa109bd11461fdf566bb8783e02e",
+        averaged_with=("keypoints",),
+    ),
 }
 
 
