@@ -23,7 +23,8 @@ from hand_pose_ros.evaluation.metrics import align_similarity, joint_errors, mpj
 from hand_pose_ros.hand.skeleton import DEFAULT_ANCHOR_LENGTH
 from hand_pose_ros.models.keypoints import KeypointEncoder, KeypointObservation, canonical_view
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
-from hand_pose_ros.runtime.lift import balanced_noise, observe
+from hand_pose_ros.runtime.lift import balanced_noise
+from hand_pose_ros.runtime.look import observe
 from hand_pose_ros.runtime.still import StillDetector
 from hand_pose_ros.runtime.weights import load_model, load_weights
 

@@ -91,7 +91,9 @@ class ExactLift:
         self._hands = hands
         self.sides: list[str] = []
 
-    def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
+    def __call__(
+        self, detections: Sequence[Detection], camera: Camera, image_rgb: np.ndarray | None = None
+    ) -> list[LiftedHand]:
         self.sides = [detection.side for detection in detections]
         nearest = [
             min(

@@ -15,7 +15,7 @@ from hand_pose_ros.cli import progress
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.models.lifter import SamplingConfig
 from hand_pose_ros.runtime import bench
-from hand_pose_ros.runtime.lift import KeypointLift
+from hand_pose_ros.runtime.lift import ModelLift
 from hand_pose_ros.runtime.still import StillDetector
 from hand_pose_ros.runtime.warm_up import calm_start
 
@@ -35,7 +35,7 @@ def stubs(monkeypatch):
     """Put known parts where the verbs load theirs."""
     lift = ExactLift(HAND)
     lift.sampling, lift.engine = SamplingConfig(), "eager"
-    monkeypatch.setattr(KeypointLift, "from_name", lambda name, engine: lift)
+    monkeypatch.setattr(ModelLift, "from_name", lambda name, engine: lift)
     detector = ScriptedDetector([[HAND.detection]])
     monkeypatch.setattr(progress, "video_detector", lambda hands: detector)
     monkeypatch.setattr(progress, "still_detector", OneHand)

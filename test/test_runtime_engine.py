@@ -11,7 +11,7 @@ from hand_pose_ros.errors import ConfigError, UnavailableError
 from hand_pose_ros.models.lifter import SamplingConfig
 from hand_pose_ros.runtime import engine
 from hand_pose_ros.runtime.engine import AUTO, ENGINES, choose_engine, compile_network, to_onnx
-from hand_pose_ros.runtime.lift import KeypointLift
+from hand_pose_ros.runtime.lift import ModelLift
 
 
 @pytest.fixture(params=[name for name in ENGINES if name != "eager"])
@@ -23,11 +23,11 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def eager():
-    return KeypointLift.from_name(engine="eager")
+    return ModelLift.from_name(engine="eager")
 
 
 def test_the_shipped_lifter_gives_the_same_hands(eager, name):
-    fast = KeypointLift.from_name(engine=name)
+    fast = ModelLift.from_name(engine=name)
     assert fast.engine == name
     for count in (1, 2, 5):
         found, _ = detections(count, seed=4)
@@ -40,7 +40,7 @@ def test_the_shipped_lifter_gives_the_same_hands(eager, name):
 
 def test_several_steps_and_a_large_batch_take_the_other_ways_through_the_network(eager, name):
     sampling = SamplingConfig(steps=5, hypotheses=80)
-    fast, slow = (KeypointLift.from_name(sampling=sampling, engine=e) for e in (name, "eager"))
+    fast, slow = (ModelLift.from_name(sampling=sampling, engine=e) for e in (name, "eager"))
     found, _ = detections(1)
     (one,), (other,) = fast(found, CAMERA), slow(found, CAMERA)
     np.testing.assert_allclose(one.hypotheses, other.hypotheses, atol=1e-4)
@@ -48,8 +48,8 @@ def test_several_steps_and_a_large_batch_take_the_other_ways_through_the_network
 
 
 def test_the_baseline_runs_on_every_engine(name):
-    lift = KeypointLift.from_name(sampling=SamplingConfig(method="baseline"), engine=name)
-    slow = KeypointLift.from_name(sampling=SamplingConfig(method="baseline"), engine="eager")
+    lift = ModelLift.from_name(sampling=SamplingConfig(method="baseline"), engine=name)
+    slow = ModelLift.from_name(sampling=SamplingConfig(method="baseline"), engine="eager")
     found, _ = detections(3)
     for one, other in zip(lift(found, CAMERA), slow(found, CAMERA), strict=True):
         np.testing.assert_allclose(one.articulation, other.articulation, atol=1e-5)
@@ -57,7 +57,7 @@ def test_the_baseline_runs_on_every_engine(name):
 
 def test_an_onnx_model_is_whole_and_takes_any_number_of_rows():
     onnx = pytest.importorskip("onnx")
-    network = KeypointLift.from_name(engine="eager")._network
+    network = ModelLift.from_name(engine="eager")._network
     example = tuple(torch.rand(2, 21, *axes) for axes in ((2,), (), (3,)))
     model = onnx.load_from_string(to_onnx(network, example))
     onnx.checker.check_model(model, full_check=True)
@@ -87,7 +87,7 @@ def test_an_unknown_engine_is_refused():
 
 def test_an_engine_that_would_repeat_noise_is_refused():
     with pytest.raises(ConfigError, match=r"'torchscript' cannot draw noise.*'eager'"):
-        KeypointLift.from_name(sampling=SamplingConfig(sampler="ddpm"), engine="torchscript")
+        ModelLift.from_name(sampling=SamplingConfig(sampler="ddpm"), engine="torchscript")
 
 
 def test_a_program_takes_and_returns_arrays(name):

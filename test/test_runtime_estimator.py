@@ -139,7 +139,7 @@ def test_lengths_are_averaged_over_frames_and_angles_limited():
     class NoisyLift(ExactLift):
         rng = np.random.default_rng(0)
 
-        def __call__(self, detections, camera):
+        def __call__(self, detections, camera, image_rgb=None):
             (hand,) = super().__call__(detections, camera)
             ratios = hand.ratios * self.rng.normal(1.0, 0.05, 20)
             angles = hand.articulation + self.rng.normal(0.0, 1.0, 23)

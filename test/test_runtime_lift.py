@@ -16,7 +16,7 @@ from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig, SamplingConfig
 from hand_pose_ros.resources import weights_folder
 from hand_pose_ros.runtime.detect import Detection, box_around
-from hand_pose_ros.runtime.lift import KeypointLift, balanced_noise
+from hand_pose_ros.runtime.lift import ModelLift, balanced_noise
 from hand_pose_ros.runtime.weights import load_model, load_weights
 
 K = np.array([[600.0, 0.0, 320.0], [0.0, 600.0, 240.0], [0.0, 0.0, 1.0]])
@@ -27,7 +27,7 @@ CAMERA = Camera(K, 640, 480)
 def lift():
     torch.manual_seed(0)
     config = LifterConfig(condition=16, unet_widths=(16, 24), head_width=32, head_blocks=1)
-    return KeypointLift(KeypointEncoder(16, 32, 1).eval(), Lifter(config).eval())
+    return ModelLift(KeypointEncoder(16, 32, 1).eval(), Lifter(config).eval())
 
 
 def detections(count=2, seed=0, noise=None):
@@ -80,7 +80,7 @@ def test_each_hand_is_lifted_as_if_alone_and_the_same_every_time(lift):
 def test_noise_that_is_drawn_anew_is_not_frozen_into_a_trace(lift):
     found, _ = detections(1)
     sampling = SamplingConfig(eta=1.0, steps=3)
-    noisy = KeypointLift(lift._network.encoder, lift._network.lifter, sampling)
+    noisy = ModelLift(lift._network.encoder, lift._network.lifter, sampling)
     assert noisy.engine == "eager"
     first, second = (noisy(found, CAMERA)[0].articulation for _ in range(2))
     assert np.abs(first - second).max() > 0.0
@@ -88,7 +88,7 @@ def test_noise_that_is_drawn_anew_is_not_frozen_into_a_trace(lift):
 
 def test_a_method_without_kinematics_is_refused(lift):
     with pytest.raises(ConfigError, match="'d' has no kinematic hand"):
-        KeypointLift(lift._network.encoder, lift._network.lifter, SamplingConfig(method="d"))
+        ModelLift(lift._network.encoder, lift._network.lifter, SamplingConfig(method="d"))
 
 
 def test_noise_comes_in_opposite_pairs():
@@ -100,7 +100,7 @@ def test_noise_comes_in_opposite_pairs():
 def test_the_shipped_lifter_finds_sampled_hands_again():
     """Exact keypoints of its own distribution: what is left is the ambiguity of one view."""
     found, true = detections(200, seed=123)
-    lift = KeypointLift.from_name("keypoints", SamplingConfig())
+    lift = ModelLift.from_name("keypoints", SamplingConfig())
     lifted = lift(found, CAMERA)
     points = np.stack([hand.hypotheses.mean(0) for hand in lifted])
     assert pa_mpjpe(points * 0.087, true * 0.087).mean() < 9.0
@@ -111,7 +111,7 @@ def test_the_shipped_lifter_finds_sampled_hands_again():
 def test_hypotheses_that_share_the_first_step_are_nearly_the_same():
     found, _ = detections(6, seed=8)
     shared, own = (
-        KeypointLift.from_name(sampling=SamplingConfig(share_first=share))(found, CAMERA)
+        ModelLift.from_name(sampling=SamplingConfig(share_first=share))(found, CAMERA)
         for share in (True, False)
     )
     for one, other in zip(shared, own, strict=True):
@@ -150,7 +150,10 @@ def test_weights_of_something_else_are_refused(tmp_path):
         load_weights(path)
 
 
-def test_the_table_names_the_file_that_ships():
-    entry = registry.MODELS["keypoints"]
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_the_table_names_the_file_that_ships(name):
+    entry = registry.MODELS[name]
+    assert set(entry.averaged_with) <= set(registry.MODELS)
+    assert entry.condition in registry.CONDITIONS
     digest = hashlib.sha256((weights_folder() / entry.weights).read_bytes()).hexdigest()
     assert digest == entry.sha256

@@ -111,7 +111,7 @@ def stills(count):
 class CountingLift(ExactLift):
     calls = 0
 
-    def __call__(self, detections, camera):
+    def __call__(self, detections, camera, image_rgb=None):
         self.calls += 1
         return super().__call__(detections, camera)
 

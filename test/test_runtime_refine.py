@@ -1,5 +1,7 @@
 """Refined hands agree better with their keypoints, and stay hands."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,11 @@ from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.root import metric_root
+from hand_pose_ros.models import registry
+from hand_pose_ros.models.registry import ModelEntry
 from hand_pose_ros.runtime.detect import Detection, box_around
-from hand_pose_ros.runtime.lift import LiftedHand
-from hand_pose_ros.runtime.refine import RefinedLift, towards_rays
+from hand_pose_ros.runtime.lift import LiftedHand, ModelLift
+from hand_pose_ros.runtime.refine import SHARE, RefinedLift, still_lift, towards_rays
 
 K = np.array([[600.0, 0.0, 320.0], [0.0, 600.0, 240.0], [0.0, 0.0, 1.0]])
 CAMERA = Camera(K, 640, 480)
@@ -57,7 +61,7 @@ def reprojection(hand, detection):
 
 def test_a_wrong_hand_is_drawn_to_its_keypoints(seen):
     _, detection, wrong = seen
-    (refined,) = RefinedLift(lambda detections, camera: [wrong])([detection], CAMERA)
+    (refined,) = RefinedLift(lambda detections, camera, image: [wrong])([detection], CAMERA)
     assert reprojection(refined, detection) < 0.5 * reprojection(wrong, detection)
     low, high = np.array(skeleton.ARTICULATION_LIMITS).T
     assert (refined.articulation >= low - 1e-6).all()
@@ -80,4 +84,49 @@ def test_moving_all_the_way_puts_joints_on_their_rays(seen):
 
 
 def test_no_detection_no_hand():
-    assert RefinedLift(lambda detections, camera: [])([], CAMERA) == []
+    assert RefinedLift(lambda detections, camera, image: [])([], CAMERA) == []
+
+
+def test_the_mean_of_two_lifts_lies_between_them(seen):
+    _, detection, wrong = seen
+    other = dataclasses.replace(wrong, root_rotation=facing(0.55))
+    lifts = [lambda detections, camera, image, hand=hand: [hand] for hand in (wrong, other)]
+    (mean,) = RefinedLift(*lifts, share=0.0)([detection], CAMERA)
+    points = [placed(hand.root_rotation, hand.articulation) for hand in (wrong, mean, other)]
+    middle = (points[0] + points[2]) / 2.0
+    assert np.linalg.norm(points[1] - middle, axis=-1).mean() < 0.005
+    assert np.linalg.norm(points[1] - points[0], axis=-1).mean() > 0.006
+
+
+def test_a_share_of_nothing_leaves_the_hand_nearly_as_it_was(seen):
+    _, detection, wrong = seen
+    (same,) = RefinedLift(lambda detections, camera, image: [wrong], share=0.0)(
+        [detection], CAMERA
+    )
+    one, two = (placed(h.root_rotation, h.articulation) for h in (wrong, same))
+    assert np.linalg.norm(one - two, axis=-1).mean() < 0.004
+
+
+def test_stills_take_the_models_that_the_table_averages(monkeypatch):
+    entries = {
+        "image": ModelEntry("", "image", "", ""),
+        "fused": ModelEntry("", "fused", "", "", averaged_with=("keypoints",)),
+    }
+    monkeypatch.setattr(registry, "MODELS", entries)
+    asked = []
+
+    class Named:
+        def __init__(self, name, engine):
+            asked.append((name, engine))
+
+        def __call__(self, detections, camera, image_rgb=None):
+            return []
+
+        def glances(self):
+            return [self, self]
+
+    monkeypatch.setattr(ModelLift, "from_name", Named)
+    fused, image = still_lift("fused", "eager"), still_lift("image")
+    assert asked == [("fused", "eager"), ("keypoints", "eager"), ("image", "auto")]
+    assert (len(fused._lifts), len(image._lifts)) == (4, 2)
+    assert (fused._share, image._share) == (SHARE, 0.0)

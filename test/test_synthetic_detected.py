@@ -22,7 +22,7 @@ from hand_pose_ros.data.synthetic.detected import (
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.training.config import load_config
-from hand_pose_ros.training.loop import KeypointTraining
+from hand_pose_ros.training.loop import LifterTraining
 
 SILENT = NoiseConfig(**dict.fromkeys(vars(NoiseConfig()), 0.0))
 
@@ -135,12 +135,12 @@ def test_a_file_of_which_nothing_is_usable_is_refused(tmp_path):
 def test_a_batch_mixes_both_kinds(tmp_path):
     path = tmp_path / "detected.npz"
     save_detected(path, detected_of(3))
-    training = KeypointTraining(
+    training = LifterTraining(
         load_config(None, [f"detected={path}", "batch=16", "detected_share=0.25"]), tmp_path
     )
-    joints = training._draw_hands().joints
+    joints = training.source.draw(training.generator).hands.joints
     assert len(joints) == 16
-    known = training.detected.hands.joints
+    known = training.source._detected.hands.joints
     is_known = (joints[:, None] - known).abs().amax((-1, -2)).amin(-1) == 0.0
     assert is_known.tolist() == [False] * 12 + [True] * 4
 

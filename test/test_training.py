@@ -11,7 +11,7 @@ from hand_pose_ros.errors import ConfigError, HandPoseError, InputError
 from hand_pose_ros.runtime.weights import load_weights
 from hand_pose_ros.training.checkpoint import load_checkpoint
 from hand_pose_ros.training.config import TrainingConfig, load_config
-from hand_pose_ros.training.loop import KeypointTraining
+from hand_pose_ros.training.loop import LifterTraining
 from hand_pose_ros.training.losses import lifter_loss
 
 TINY = [
@@ -32,7 +32,7 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def _few_validation_hands(monkeypatch):
-    monkeypatch.setattr("hand_pose_ros.training.loop.VALIDATION_HANDS", 8)
+    monkeypatch.setattr("hand_pose_ros.training.sources.VALIDATION_HANDS", 8)
 
 
 def tiny(*overrides):
@@ -41,7 +41,7 @@ def tiny(*overrides):
 
 @pytest.mark.parametrize("prediction", ["x0", "noise"])
 def test_training_on_one_batch_lowers_every_term(tmp_path, prediction):
-    training = KeypointTraining(tiny(f"lifter.prediction={prediction}"), tmp_path)
+    training = LifterTraining(tiny(f"lifter.prediction={prediction}"), tmp_path)
     hands = sample_hands(64, torch.Generator().manual_seed(1), NoiseConfig())
     weights = training.config.loss
 
@@ -60,7 +60,7 @@ def test_training_on_one_batch_lowers_every_term(tmp_path, prediction):
 
 
 def test_the_ik_mlp_sends_no_gradient_into_the_denoiser(tmp_path):
-    training = KeypointTraining(tiny("loss.diffusion=0", "loss.baseline=0"), tmp_path)
+    training = LifterTraining(tiny("loss.diffusion=0", "loss.baseline=0"), tmp_path)
     hands = sample_hands(8, torch.Generator().manual_seed(1), NoiseConfig())
     loss, _ = lifter_loss(
         training.model, hands, training.config.loss, torch.Generator().manual_seed(2)
@@ -72,14 +72,14 @@ def test_the_ik_mlp_sends_no_gradient_into_the_denoiser(tmp_path):
 
 
 def test_an_interrupted_run_ends_where_an_unbroken_one_does(tmp_path):
-    whole = KeypointTraining(tiny(), tmp_path / "whole")
+    whole = LifterTraining(tiny(), tmp_path / "whole")
     whole.run()
-    broken = KeypointTraining(tiny(), tmp_path / "broken")
+    broken = LifterTraining(tiny(), tmp_path / "broken")
     (tmp_path / "broken").mkdir()
     for _ in range(3):
         broken._train_step()
     broken.save()
-    resumed = KeypointTraining(tiny(), tmp_path / "broken")
+    resumed = LifterTraining(tiny(), tmp_path / "broken")
     resumed.resume()
     assert resumed.step == 3
     resumed.run()
@@ -106,14 +106,14 @@ def test_the_command_writes_weights_that_load(tmp_path, capsys):
 
 
 def test_resuming_nothing_or_another_network_is_refused(tmp_path):
-    training = KeypointTraining(tiny(), tmp_path)
+    training = LifterTraining(tiny(), tmp_path)
     with pytest.raises(InputError, match=r"no checkpoint at .*checkpoint\.pt"):
         training.resume()
     training.checkpoint.write_bytes(b"nonsense")
     with pytest.raises(InputError, match="not a readable checkpoint"):
         training.resume()
     training.save()
-    other = KeypointTraining(tiny("encoder.width=40"), tmp_path)
+    other = LifterTraining(tiny("encoder.width=40"), tmp_path)
     with pytest.raises(InputError, match=r"encoder .*32.*configuration says.*40"):
         other.resume()
     torch.save({"model": {}}, training.checkpoint)
@@ -156,12 +156,12 @@ def test_an_unreadable_configuration_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
-    training = KeypointTraining(tiny(), tmp_path)
+    training = LifterTraining(tiny(), tmp_path)
     with torch.no_grad():
         training.model.encoder.out.weight.fill_(float("nan"))
     with pytest.raises(HandPoseError, match="diverged at step 0"):
         training.run()
-    endless = KeypointTraining(tiny(), tmp_path / "other")
+    endless = LifterTraining(tiny(), tmp_path / "other")
     with torch.no_grad():
         endless.model.lifter.schedule.alpha_bar.fill_(1e38)
     with pytest.raises(HandPoseError, match="diverged at step 0"):
@@ -169,14 +169,14 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
 
 
 def test_the_time_of_a_run_is_kept(tmp_path):
-    KeypointTraining(tiny(), tmp_path).run()
+    LifterTraining(tiny(), tmp_path).run()
     assert json.loads((tmp_path / "time.json").read_text())["steps"] == 6
 
 
 def test_a_run_begins_with_the_weights_of_an_earlier_one(tmp_path):
-    first = KeypointTraining(tiny(), tmp_path / "first")
+    first = LifterTraining(tiny(), tmp_path / "first")
     weights = first.run()
-    again = KeypointTraining(tiny(f"start={weights}"), tmp_path / "second")
+    again = LifterTraining(tiny(f"start={weights}"), tmp_path / "second")
     for name, tensor in first.ema.state_dict().items():
         for model in (again.model, again.ema):
             torch.testing.assert_close(
@@ -186,11 +186,11 @@ def test_a_run_begins_with_the_weights_of_an_earlier_one(tmp_path):
 
 
 def test_a_start_of_another_size_or_none_is_refused(tmp_path):
-    weights = KeypointTraining(tiny("steps=1"), tmp_path / "first").run()
+    weights = LifterTraining(tiny("steps=1"), tmp_path / "first").run()
     with pytest.raises(InputError, match=r"has encoder .*; the configuration says"):
-        KeypointTraining(tiny(f"start={weights}", "encoder.width=48"), tmp_path)
+        LifterTraining(tiny(f"start={weights}", "encoder.width=48"), tmp_path)
     with pytest.raises(InputError, match="cannot be read as safetensors"):
-        KeypointTraining(tiny(f"start={tmp_path / 'none'}"), tmp_path)
+        LifterTraining(tiny(f"start={tmp_path / 'none'}"), tmp_path)
 
 
 def test_a_number_may_be_written_with_an_exponent():

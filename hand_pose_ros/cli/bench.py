@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.resources import samples_folder
     from hand_pose_ros.ros.source import open_source
     from hand_pose_ros.runtime.bench import Bench, BenchOptions
-    from hand_pose_ros.runtime.lift import KeypointLift
+    from hand_pose_ros.runtime.lift import ModelLift
     from hand_pose_ros.runtime.results import write_json
     from hand_pose_ros.runtime.warm_up import calm_start
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.input or samples_folder() / "gestures.mcap")
     use_threads()
     try:
-        lift = KeypointLift.from_name(args.model, engine=args.engine)
+        lift = ModelLift.from_name(args.model, engine=args.engine)
         with calm_start():
             timing = Bench(lift, options)
         report = timing.run(source, lambda blocks, count: frames_bar(blocks, count, unit="block"))

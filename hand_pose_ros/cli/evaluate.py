@@ -88,14 +88,13 @@ def _run_folder(args: argparse.Namespace) -> int:
     from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
     from hand_pose_ros.data.folder import read_folder
     from hand_pose_ros.evaluation.report import markdown_table, score
-    from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
-    from hand_pose_ros.runtime.refine import RefinedLift
+    from hand_pose_ros.runtime.refine import still_lift
 
     samples = read_folder(args.dataset, require=("keypoints",))
     true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
     use_threads()
-    lift = RefinedLift(KeypointLift.from_name(args.model, engine=args.engine))
+    lift = still_lift(args.model, args.engine)
     found = predict_folder(
         args.dataset,
         still_detector(1, args.views),

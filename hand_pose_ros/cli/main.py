@@ -54,7 +54,11 @@ VERBS = (
         "measure the error on a dataset with known hands",
         "hand-pose evaluate my_dataset --format folder --peer mediapipe",
     ),
-    Verb("train", "train a model from sampled hands", "hand-pose train --out runs/keypoints"),
+    Verb(
+        "train",
+        "train a model from sampled and, for images, rendered hands",
+        "hand-pose train --model fused --out runs/fused",
+    ),
     Verb("synth", "render a dataset of hands", "hand-pose synth --count 1000 --seed 1 --out data"),
     Verb("export", "convert a model for another engine", "hand-pose export --engine onnx"),
     Verb("bench", "time the pipeline", "hand-pose bench --peer mediapipe --json bench.json"),

@@ -24,16 +24,15 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
     from hand_pose_ros.data.folder import read_folder
     from hand_pose_ros.errors import InputError
-    from hand_pose_ros.runtime.lift import KeypointLift
     from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
-    from hand_pose_ros.runtime.refine import RefinedLift
+    from hand_pose_ros.runtime.refine import still_lift
     from hand_pose_ros.runtime.results import write_json
 
     if not args.out.absolute().parent.is_dir():
         raise InputError(f"--out {args.out}: there is no folder {args.out.absolute().parent}")
     read_folder(args.folder, keypoints=False)
     use_threads()
-    lift = RefinedLift(KeypointLift.from_name(args.model, engine=args.engine))
+    lift = still_lift(args.model, args.engine)
     found = predict_folder(
         args.folder,
         still_detector(2, args.views),

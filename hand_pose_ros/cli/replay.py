@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from hand_pose_ros.ros.replay import ReplayOptions, replay
     from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
-    from hand_pose_ros.runtime.lift import KeypointLift
+    from hand_pose_ros.runtime.lift import ModelLift
 
     options = ReplayOptions(
         path=args.input,
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         estimator=EstimatorConfig(args.hand_scale, detector=DetectorConfig(args.max_hands)),
     )
     use_threads()
-    lift = KeypointLift.from_name(args.model, engine=args.engine)
+    lift = ModelLift.from_name(args.model, engine=args.engine)
     with terminated_as_interrupted():
         result = replay(options, video_detector(options.estimator.detector), lift, frames_bar)
     print_summary(result.summary)

@@ -1,4 +1,4 @@
-"""`hand-pose train`: weights of the keypoint lifter from sampled kinematic hands."""
+"""`hand-pose train`: weights of a lifter from sampled hands and, for images, rendered ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from hand_pose_ros.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what a run can be told."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--model", metavar="NAME", help="keypoints (the default), image, or fused: both"
+    )
     parser.add_argument("--config", type=Path, help="YAML with the keys of TrainingConfig")
     parser.add_argument(
         "--set",
@@ -27,11 +30,12 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from hand_pose_ros.training.config import load_config
-    from hand_pose_ros.training.loop import KeypointTraining, validate
+    from hand_pose_ros.training.loop import LifterTraining
 
-    config = load_config(args.config, args.set)
+    overrides = [f"model={args.model}"] if args.model else []
+    config = load_config(args.config, [*overrides, *args.set])
     torch.set_num_threads(config.threads)
-    training = KeypointTraining(config, args.out)
+    training = LifterTraining(config, args.out)
     if args.resume:
         training.resume()
     elif training.checkpoint.exists():
@@ -40,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     weights = training.run()
     print(f"weights: {weights}")
-    for method, error in validate(training.ema).items():
-        print(f"{method}: {error:.2f} % of the wrist to index MCP length on sampled hands")
+    seen = "sampled hands" if config.model == "keypoints" else "rendered hands"
+    for method, error in training.validate().items():
+        print(f"{method}: {error:.2f} % of the wrist to index MCP length on {seen}")
     return 0

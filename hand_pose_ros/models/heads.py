@@ -72,7 +72,10 @@ class ResidualMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch width"]:
         """Return `width` features."""
-        hidden = self.stem(x)
+        return self.after_stem(self.stem(x))
+
+    def after_stem(self, hidden: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
+        """Return the features of what the stem gave, or of something in its place."""
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return self.norm(hidden)

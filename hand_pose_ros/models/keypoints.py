@@ -34,6 +34,26 @@ class KeypointObservation:
 
 
 @dataclass(frozen=True)
+class CanonicalFrame:
+    """A virtual camera for each hand: it looks at the hand and has its fingers up.
+
+    Attributes:
+        towards: (batch, 3, 3) turn of the camera that brings the hand onto its axis.
+        upright: (batch, 3, 3) turn about that axis that brings the fingers up.
+        radius: (batch,) root-mean-square radius of the hand in view, at depth 1.
+    """
+
+    towards: Tensor
+    upright: Tensor
+    radius: Tensor
+
+    @property
+    def R_canonical_camera(self) -> Tensor:  # noqa: N802
+        """(batch, 3, 3) camera frame to canonical frame."""
+        return self.upright @ self.towards
+
+
+@dataclass(frozen=True)
 class CanonicalView:
     """A hand turned to the optical axis, fingers up, size one.
 
@@ -45,36 +65,87 @@ class CanonicalView:
     features: Tensor
     R_canonical_camera: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the encoder is called with."""
+        return (self.features,)
+
 
 FEATURES = 2 * len(skeleton.KEYPOINTS) + 1 + len(skeleton.KEYPOINTS) + 3 * len(skeleton.BONES)
 
 
-def canonical_view(observation: KeypointObservation) -> CanonicalView:
-    """Return the observation as seen by a virtual camera that looks at the hand's middle.
+def canonical_frame(
+    rays: Float[Tensor, "batch point 2"],
+    shift: Float[Tensor, "batch 2"] | None = None,
+    turn: Float[Tensor, " batch"] | None = None,
+) -> CanonicalFrame:
+    """Return the virtual camera that looks at the hand's middle.
 
-    The virtual camera is turned about its axis until the line from the wrist to the MCP joints
-    points up, so that neither the place in the image nor the hand's turn in it is left to be
-    learnt. The angular size, which sets the strength of perspective, stays as a feature.
+    It is turned about its axis until the line from the wrist to the MCP joints points up.
+
+    Args:
+        rays: keypoints as undistorted x/z, y/z in the camera frame.
+        shift: how far beside the middle it looks, in radii of the hand; nothing where None.
+        turn: how far it is turned beyond that [rad].
     """
-    towards = view_rotation(observation.rays.mean(dim=-2))
-    seen = _project(observation.rays, towards)
+    ray = rays.mean(dim=-2)
+    if shift is not None:
+        centred = rays - ray.unsqueeze(-2)
+        ray = ray + shift * centred.square().sum(-1).mean(-1).sqrt().unsqueeze(-1)
+    towards = view_rotation(ray)
+    seen = _project(rays, towards)
     up = seen[..., _MCPS, :].mean(dim=-2) - seen[..., _WRIST, :]
     upright = _turn_up(up)
-    flat = seen @ upright[..., :2, :2].transpose(-1, -2)
+    if turn is not None:
+        x, y = torch.sin(turn), -torch.cos(turn)
+        upright = _turn_up(torch.stack((x, y), dim=-1)) @ upright
+    centred = seen - seen.mean(dim=-2, keepdim=True)
+    radius = centred.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6)
+    return CanonicalFrame(towards, upright, radius)
+
+
+def canonical_view(
+    observation: KeypointObservation, frame: CanonicalFrame | None = None
+) -> CanonicalView:
+    """Return the observation as seen by a virtual camera that looks at the hand's middle.
+
+    By `canonical_frame`, where no other frame is given, neither the place in the image nor the
+    hand's turn in it is left to be learnt. The angular size, which sets the strength of
+    perspective, stays as a feature.
+    """
+    frame = frame or canonical_frame(observation.rays)
+    upright = frame.upright
+    flat = _project(observation.rays, frame.towards) @ upright[..., :2, :2].transpose(-1, -2)
+    features = keypoint_features(
+        flat, observation.depth, observation.world @ upright.transpose(-1, -2)
+    )
+    return CanonicalView(features, frame.R_canonical_camera)
+
+
+def keypoint_features(
+    flat: Float[Tensor, "batch point 2"],
+    depth: Float[Tensor, "batch point"],
+    world: Float[Tensor, "batch point 3"],
+) -> Float[Tensor, "batch feature"]:
+    """Return the features of keypoints that are seen by a virtual camera, see `canonical_view`.
+
+    Args:
+        flat: x/z, y/z in the frame of that camera.
+        depth: relative depth, see `KeypointObservation`.
+        world: 3D points in its axes.
+    """
     flat = flat - flat.mean(dim=-2, keepdim=True)
     size = flat.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6).unsqueeze(-1)
-    world = observation.world @ upright.transpose(-1, -2)
     bones = world[..., 1:, :] - world[..., list(skeleton.PARENTS[1:]), :]
-    features = torch.cat(
+    return torch.cat(
         (
             (flat / size.unsqueeze(-1)).flatten(-2),
             torch.log(size) + 2.0,
-            (observation.depth - observation.depth[..., :1]) / size,
+            (depth - depth[..., :1]) / size,
             nn.functional.normalize(bones, dim=-1).flatten(-2),
         ),
         dim=-1,
     )
-    return CanonicalView(features, upright @ towards)
 
 
 class KeypointEncoder(nn.Module):

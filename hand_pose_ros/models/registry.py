@@ -6,15 +6,28 @@ from dataclasses import dataclass
 
 from hand_pose_ros.errors import ConfigError
 
+CONDITIONS = ("keypoints", "image", "fused")
+"""What a model sees of a hand: 2D keypoints, the image alone, or the image and the keypoints."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One trained model: what it sees, and the file of its weights in the weights folder."""
+    """One trained model.
+
+    Attributes:
+        summary: what `hand-pose models` says of it.
+        condition: what it sees of a hand, one of `CONDITIONS`.
+        weights: their file in the weights folder; two models may be one network seeing more or
+            less.
+        sha256: of that file.
+        averaged_with: models whose hands are averaged with its own where there is time for it.
+    """
 
     summary: str
     condition: str
     weights: str
     sha256: str
+    averaged_with: tuple[str, ...] = ()
 
 
 MODELS = {
@@ -23,6 +36,19 @@ MODELS = {
         condition="keypoints",
         weights="keypoints.safetensors",
         sha256="58902f6ab15016fe349ee1eef0a4ed32ba3f2855d65d6addbea3444b33bb580c",
+    ),
+    "image": ModelEntry(
+        "the same, lifted from the image of a hand alone",
+        condition="image",
+        weights="fused.safetensors",
+        sha256="9c3133ed3b14f153c567b60f145cbc527ee8fa109bd11461fdf566bb8783e02e",
+    ),
+    "fused": ModelEntry(
+        "the same, lifted from image and 2D keypoints together: nearest to the truth",
+        condition="fused",
+        weights="fused.safetensors",
+        sha256="9c3133ed3b14f153c567b60f145cbc527ee8fa109bd11461fdf566bb8783e02e",
+        averaged_with=("keypoints",),
     ),
 }
 

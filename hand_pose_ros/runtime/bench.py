@@ -158,7 +158,7 @@ def _lift_alone(lift: Lift, hands: Sequence[Detection], frame: BenchFrame) -> li
     times = []
     for _ in range(LIFTS + WARM_UP):
         start = time.perf_counter()
-        lift([hands[0]], frame.camera)
+        lift([hands[0]], frame.camera, frame.image_rgb)
         times.append((time.perf_counter() - start) * 1e3)
     return times[WARM_UP:]
 

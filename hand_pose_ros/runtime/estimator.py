@@ -127,7 +127,8 @@ class Estimator:
             self._in_view = tracked = self._tracker.update(detections, stamp_ns)
             states = self._states_of(tracked)
         with clock.stage("lift"):
-            lifted = self._lift([hand.detection for hand in tracked], camera) if tracked else []
+            seen = [hand.detection for hand in tracked]
+            lifted = self._lift(seen, camera, image_rgb) if tracked else []
         with clock.stage("pose"):
             posed = pose_hands([hand.side for hand in tracked], states, lifted, stamp_ns)
         with clock.stage("root"):
@@ -191,6 +192,6 @@ def _default_detector(config: EstimatorConfig) -> Detector:
 
 
 def _default_lift() -> Lift:
-    from hand_pose_ros.runtime.lift import KeypointLift
+    from hand_pose_ros.runtime.lift import ModelLift
 
-    return KeypointLift.from_name()
+    return ModelLift.from_name()

@@ -1,8 +1,9 @@
-"""From detections to hands in three dimensions: the keypoint route of the model table."""
+"""From detections to hands in three dimensions: every model of the table, on every engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,17 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hand_pose_ros.errors import ConfigError
+from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.models.keypoints import KeypointEncoder, KeypointObservation, canonical_view
+from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame, canonical_view
 from hand_pose_ros.models.lifter import POINTS, Lifter, SamplingConfig
+from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
+from hand_pose_ros.runtime.lift_network import NETWORKS
+from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
 
 NOISE_SEED = 7
 """Seed of the start noise of the hypotheses. It is the same in every frame: the answer is then a
 function of the image alone, and what moves in it is the hand."""
+
+GLANCES = tuple((turn, scale) for turn in (-0.2, 0.0, 0.2) for scale in (0.9, 1.1))
+"""How `ModelLift.glances` look: turned about the line of sight [rad], and how much wider."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +55,28 @@ class LiftedHand:
 class Lift(Protocol):
     """Anything that turns the detections of one image into hands."""
 
-    def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
-        """Return one hand for each detection, in their order."""
+    def __call__(
+        self,
+        detections: Sequence[Detection],
+        camera: Camera,
+        image_rgb: npt.NDArray[np.uint8] | None = None,
+    ) -> list[LiftedHand]:
+        """Return one hand for each detection, in their order; not every lift needs the image."""
         ...
 
 
-class KeypointLift:
-    """Lifts the 2D keypoints of all hands of an image in one batch.
+class ModelLift:
+    """Lifts all hands of an image in one batch.
 
     Args:
-        encoder: of the observation.
+        encoder: of what is seen.
         lifter: of the condition that the encoder makes.
         sampling: how hypotheses are drawn.
         engine: `engine.AUTO` or a key of `engine.ENGINES`.
+        condition: what the encoder is given, one of `registry.CONDITIONS`.
 
     Raises:
-        ConfigError: no such engine, or one that cannot do this sampling.
+        ConfigError: no such engine or condition, or an engine that cannot do this sampling.
         UnavailableError: the engine is not installed.
 
     Attributes:
@@ -76,17 +89,22 @@ class KeypointLift:
         lifter: Lifter,
         sampling: SamplingConfig | None = None,
         engine: str = AUTO,
+        condition: str = "keypoints",
     ) -> None:
+        if condition not in CONDITIONS:
+            raise ConfigError(
+                f"condition {condition!r} is unknown; there are {', '.join(CONDITIONS)}"
+            )
+        self.condition = condition
+        self._turn, self._scale = 0.0, 1.0
         self.sampling = sampling or SamplingConfig()
         draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
         self.engine = choose_engine(engine, draws_noise=draws_noise)
         generator = torch.Generator().manual_seed(NOISE_SEED)
         noise = balanced_noise(self.sampling.hypotheses, generator)
-        self._network = _Network(encoder, lifter, self.sampling, noise).eval()
+        self._network = NETWORKS[condition](encoder, lifter, self.sampling, noise).eval()
         self._network.requires_grad_(False)
-        example = (
-            torch.rand((2, POINTS, *axes), generator=generator) for axes in ((2,), (), (3,))
-        )
+        example = (torch.rand((2, *axes), generator=generator) for axes in self._network.shapes)
         self._program = compile_network(self.engine, self._network, tuple(example))
 
     @classmethod
@@ -95,7 +113,7 @@ class KeypointLift:
         name: str = "keypoints",
         sampling: SamplingConfig | None = None,
         engine: str = AUTO,
-    ) -> KeypointLift:
+    ) -> ModelLift:
         """Return the lift of a model of the table, ready to run.
 
         Raises:
@@ -103,60 +121,45 @@ class KeypointLift:
             InputError: the weights are missing or damaged.
             UnavailableError: the engine is not installed.
         """
-        return cls(*load_model(name), sampling, engine)
+        return cls(*load_model(name), sampling, engine, model_entry(name).condition)
 
-    def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
-        """Return one hand for each detection, in their order."""
+    def glances(self) -> list[ModelLift]:
+        """Return this lift several times, each looking at the hands a little differently.
+
+        For the mean of what they say, where there is time. A model that sees no image says the
+        same each time.
+        """
+        several = [copy(self) for _ in GLANCES]
+        for lift, (turn, scale) in zip(several, GLANCES, strict=True):
+            lift._turn, lift._scale = turn, scale
+        return several
+
+    def __call__(
+        self,
+        detections: Sequence[Detection],
+        camera: Camera,
+        image_rgb: npt.NDArray[np.uint8] | None = None,
+    ) -> list[LiftedHand]:
+        """Return one hand for each detection, in their order.
+
+        Raises:
+            InputError: the model sees images, and there is none.
+        """
         if not detections:
             return []
         seen = observe(detections, camera)
-        arrays = (part.numpy() for part in (seen.rays, seen.depth, seen.world))
+        if self.condition == "keypoints":
+            arrays = [part.numpy() for part in (seen.rays, seen.depth, seen.world)]
+        else:
+            if image_rgb is None:
+                raise InputError(f"a model of condition {self.condition!r} needs the image")
+            frame = canonical_frame(seen.rays, turn=torch.full((len(detections),), self._turn))
+            patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
+            arrays = [patches, half_widths, frame.R_canonical_camera.numpy()]
+            if self.condition == "fused":
+                arrays.append(canonical_view(seen, frame).features.numpy())
         rows = (row.astype(np.float64) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
-
-
-class _Network(torch.nn.Module):
-    """From an observation to the fields of `LiftedHand`, in the camera frame."""
-
-    def __init__(
-        self,
-        encoder: KeypointEncoder,
-        lifter: Lifter,
-        sampling: SamplingConfig,
-        noise: torch.Tensor,
-    ) -> None:
-        super().__init__()
-        self.encoder, self.lifter = encoder, lifter
-        self.sampling, self.noise = sampling, noise
-
-    def forward(
-        self, rays: torch.Tensor, depth: torch.Tensor, world: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """Return root rotation, articulation, ratios, offsets, std and hypotheses."""
-        view = canonical_view(KeypointObservation(rays, depth, world))
-        lifted = self.lifter(self.encoder(view.features), self.sampling, self.noise)
-        hand = lifted.hand
-        if hand is None:
-            raise ConfigError("method 'd' has no kinematic hand; it cannot be followed")
-        return (
-            view.R_canonical_camera.transpose(-1, -2) @ hand.root_rotation,
-            hand.articulation,
-            hand.bone_lengths,
-            hand.offsets,
-            lifted.std,
-            lifted.hypotheses @ view.R_canonical_camera.unsqueeze(1),
-        )
-
-
-def observe(detections: Sequence[Detection], camera: Camera) -> KeypointObservation:
-    """Return detections as the encoder wants them: undistorted rays of right hands."""
-    mirror = np.array([-1.0 if d.side == "left" else 1.0 for d in detections])
-    rays = camera.normalize(np.stack([d.keypoints_px for d in detections]))
-    rays[..., 0] *= mirror[:, None]
-    world = np.stack([d.world for d in detections])
-    world[..., 0] *= mirror[:, None]
-    depth = np.stack([d.depth_px for d in detections]) / camera.K[0, 0]
-    return KeypointObservation(*(_tensor(array) for array in (rays, depth, world)))
 
 
 def balanced_noise(count: int, generator: torch.Generator) -> torch.Tensor:
@@ -167,7 +170,3 @@ def balanced_noise(count: int, generator: torch.Generator) -> torch.Tensor:
     """
     half = torch.randn(((count + 1) // 2, POINTS, 3), generator=generator)
     return torch.cat((half, -half))[:count]
-
-
-def _tensor(array: npt.NDArray[np.float64]) -> torch.Tensor:
-    return torch.from_numpy(array.astype(np.float32))

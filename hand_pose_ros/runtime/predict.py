@@ -91,7 +91,8 @@ def estimate_still(
         return None
     hand = Tracked("0", detection.side, detection.side_score, detection, is_new=True)
     state = HandState(EstimatorConfig(hand_scale, smoothing=SmoothingConfig(enabled=False)))
-    (pose,) = pose_hands([hand.side], [state], lift([detection], camera), stamp_ns=0)
+    lifted = lift([detection], camera, image_rgb)
+    (pose,) = pose_hands([hand.side], [state], lifted, stamp_ns=0)
     return StillEstimate(place_hand(hand, state, pose, camera, None), detection, camera)
 
 

@@ -20,8 +20,11 @@ from hand_pose_ros.hand.fitting import FitOptions, fit_hand
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.root import metric_root
 from hand_pose_ros.hand.skeleton import ANCHOR_BONE, DEFAULT_ANCHOR_LENGTH
+from hand_pose_ros.models.registry import model_entry
 from hand_pose_ros.runtime.detect import Detection
-from hand_pose_ros.runtime.lift import Lift, LiftedHand, observe
+from hand_pose_ros.runtime.engine import AUTO
+from hand_pose_ros.runtime.lift import Lift, LiftedHand, ModelLift
+from hand_pose_ros.runtime.look import observe
 
 SHARE = 0.8
 """How far a joint moves to its ray: keypoints err sideways less than a lifter does, but do err."""
@@ -31,19 +34,32 @@ NOISE = 0.05
 
 
 class RefinedLift:
-    """Another lift, its hands fitted to their keypoints."""
+    """Other lifts of the same hands, a hand fitted to the mean of their joints and to keypoints.
 
-    def __init__(self, lift: Lift) -> None:
-        self._lift = lift
+    Args:
+        lifts: one or more; two that see different things err differently.
+        share: how far the joints are moved to the rays of their keypoints, 0 for not at all.
+    """
 
-    def __call__(self, detections: Sequence[Detection], camera: Camera) -> list[LiftedHand]:
-        """Return one hand for each detection, in their order."""
-        lifted = self._lift(detections, camera)
+    def __init__(self, *lifts: Lift, share: float = SHARE) -> None:
+        self._lifts, self._share = lifts, share
+
+    def __call__(
+        self,
+        detections: Sequence[Detection],
+        camera: Camera,
+        image_rgb: npt.NDArray[np.uint8] | None = None,
+    ) -> list[LiftedHand]:
+        """Return one hand for each detection, in their order; the rest of it is the first's."""
+        several = [lift(detections, camera, image_rgb) for lift in self._lifts]
+        lifted = several[0]
         if not lifted:
             return []
         rays = observe(detections, camera).rays.double().numpy()
+        means = np.mean([[_points(hand) for hand in hands] for hands in several], axis=0)
         moved = [
-            towards_rays(_points(hand), seen) for hand, seen in zip(lifted, rays, strict=True)
+            towards_rays(points, seen, self._share)
+            for points, seen in zip(means, rays, strict=True)
         ]
         fitted = fit_hand(torch.from_numpy(np.stack(moved)), options=FitOptions(noise=NOISE)).hand
         rows = (fitted.root_rotation, fitted.articulation, fitted.bone_lengths, fitted.offsets)
@@ -51,6 +67,26 @@ class RefinedLift:
             _with(hand, *parts)
             for hand, *parts in zip(lifted, *(row.numpy() for row in rows), strict=True)
         ]
+
+
+def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
+    """Return what lifts the hands of unrelated images: a model of the table, and a fit.
+
+    A model that sees the image takes several glances, and those that the table averages it with
+    are run beside it. The hands of one that sees the image alone are not drawn to keypoints.
+
+    Raises:
+        ConfigError: no such model or engine.
+        InputError: the weights are missing or damaged.
+        UnavailableError: the engine is not installed.
+    """
+    entry = model_entry(name)
+    names = (name, *entry.averaged_with)
+    share = 0.0 if entry.condition == "image" else SHARE
+    lifts = [ModelLift.from_name(each, engine=engine) for each in names]
+    if entry.condition != "keypoints":
+        lifts = [glance for lift in lifts for glance in lift.glances()]
+    return RefinedLift(*lifts, share=share)
 
 
 def towards_rays(

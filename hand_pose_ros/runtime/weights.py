@@ -9,11 +9,13 @@ from pathlib import Path
 import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
 from hand_pose_ros.models.registry import model_entry
 from hand_pose_ros.resources import weights_folder
-from hand_pose_ros.training.checkpoint import read_weights
+from hand_pose_ros.training.checkpoint import NOT_OURS, read_weights
+from hand_pose_ros.training.pretrained import landmark_network
 
 
 def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
@@ -41,6 +43,7 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
 
     Raises:
         InputError: missing, unreadable, or of another kind.
+        UnavailableError: it sees images, for which mediapipe has to be installed.
     """
     metadata, tensors = read_weights(path)
     try:
@@ -48,8 +51,12 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         fields["unet_widths"] = tuple(fields["unet_widths"])
         lifter_config = LifterConfig(**fields)
         sizes = json.loads(metadata["encoder"])
-        encoder = KeypointEncoder(lifter_config.condition, sizes["width"], sizes["blocks"])
+        kind = KeypointEncoder if metadata["model"] == "keypoints" else ImageEncoder
+        encoder = kind(lifter_config.condition, sizes["width"], sizes["blocks"])
         lifter = Lifter(lifter_config)
+        if isinstance(encoder, ImageEncoder):
+            theirs = landmark_network().state_dict()
+            tensors |= {f"{NOT_OURS}{name}": tensor for name, tensor in theirs.items()}
         torch.nn.ModuleDict({"encoder": encoder, "lifter": lifter}).load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise InputError(f"{path} is not a model of this project: {error}") from error

@@ -15,6 +15,9 @@ from safetensors.torch import save_file
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.training.config import TrainingConfig
 
+NOT_OURS = "encoder.look."
+"""Names of the tensors that are read from the installed mediapipe, see `pretrained`."""
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint beside its place and move it there, so that a full one always exists."""
@@ -44,10 +47,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: TrainingConfig) -> None:
-    """Write half-precision safetensors with the sizes of the networks in their metadata."""
-    half = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+    """Write half-precision safetensors with the sizes of the networks in their metadata.
+
+    MediaPipe's network, which is not ours and was not changed, stays out.
+    """
+    half = {
+        name: tensor.half().contiguous()
+        for name, tensor in tensors.items()
+        if not name.startswith(NOT_OURS)
+    }
     metadata = {
-        "model": "keypoints",
+        "model": config.model,
         "lifter": json.dumps(asdict(config.lifter)),
         "encoder": json.dumps(asdict(config.encoder)),
     }
@@ -75,8 +85,10 @@ def read_weights(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> None:
     """Give a model the weights of a file.
 
+    A keypoint model fills the part of an image model that it is, and leaves the rest as it was.
+
     Raises:
-        InputError: as for `read_weights`, or they are of networks of another size.
+        InputError: as for `read_weights`, or they are of networks of another size or kind.
     """
     metadata, tensors = read_weights(path)
     for block in ("lifter", "encoder"):
@@ -85,4 +97,7 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
             raise InputError(
                 f"{path} has {block} {metadata.get(block)}; the configuration says {wanted}"
             )
-    model.load_state_dict(tensors)
+    kind = metadata.get("model", "keypoints")
+    if kind != "keypoints" and config.model == "keypoints":
+        raise InputError(f"{path} has a model of {kind}; a keypoint model cannot begin with it")
+    model.load_state_dict(tensors, strict=config.model == "keypoints")

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from hand_pose_ros.data.patches import AugmentConfig
+from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models.lifter import LifterConfig
@@ -25,6 +27,42 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.width < 1 or self.blocks < 1:
             raise ConfigError(f"encoder width {self.width} and blocks {self.blocks} must be >= 1")
+
+
+MODELS = ("keypoints", "image", "fused")
+"""What can be trained: a lifter of keypoints, of images, or of both."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Where the images of a run come from, and what is shown of them.
+
+    Attributes:
+        shards: folder of `hand-pose synth --format shards`; empty to render while training.
+        presets: of the studio, taken in turns, see `hand-pose synth --preset list`.
+        workers: processes that render or read; with 0 the one that trains does it.
+        rows: hands of a batch that have an image; the others are sampled keypoints.
+        own: share of those whose keypoints are those that the image network reads off the image;
+            of an `image` model all are. It errs otherwise on renders than on photographs: a model
+            that was shown simulated keypoints only was the better one with its own, too.
+    """
+
+    shards: str = ""
+    presets: tuple[str, ...] = ("train", "train", "train", "frontal")
+    workers: int = 2
+    rows: int = 192
+    own: float = 0.0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.presets if name not in PRESETS]
+        if unknown or not self.presets:
+            raise ConfigError(f"presets are {self.presets}; there are {', '.join(PRESETS)}")
+        if self.workers < 0 or self.rows < 1:
+            raise ConfigError(
+                f"workers is {self.workers} and rows is {self.rows}; at least 0 and 1 are needed"
+            )
+        if not 0.0 <= self.own <= 1.0:
+            raise ConfigError(f"own is {self.own}; allowed are 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -48,9 +86,11 @@ class TrainingConfig:
     """One run of `hand-pose train`.
 
     Attributes:
-        start: safetensors of an earlier run to begin with; empty to begin with noise.
+        start: safetensors of an earlier run to begin with; empty to begin with noise. The image
+            models can begin with a keypoint model, and then add to it.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
+        model: one of `MODELS`.
     """
 
     steps: int = 8000
@@ -68,12 +108,19 @@ class TrainingConfig:
     start: str = ""
     detected: str = ""
     detected_share: float = 0.25
+    model: str = "keypoints"
     lifter: LifterConfig = field(default_factory=LifterConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {MODELS}")
+        if self.model != "keypoints" and self.image.rows > self.batch:
+            raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         for name in ("steps", "batch", "validate_every", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")

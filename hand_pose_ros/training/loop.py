@@ -1,4 +1,4 @@
-"""The training loop of the keypoint lifter: sampled hands in, weights out."""
+"""The training loop of the lifters: batches in, weights out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
-from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
 from hand_pose_ros.errors import HandPoseError, InputError
-from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_view
+from hand_pose_ros.models.image import ImageEncoder
+from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
 from hand_pose_ros.training.checkpoint import (
     export_weights,
@@ -26,19 +25,23 @@ from hand_pose_ros.training.checkpoint import (
     save_checkpoint,
 )
 from hand_pose_ros.training.config import TrainingConfig
-from hand_pose_ros.training.losses import KeypointLifterModel, lifter_loss
-
-VALIDATION_HANDS = 1024
-VALIDATION_SEED = 20_230_814
-
-
-def build_model(config: TrainingConfig) -> KeypointLifterModel:
-    """Return a fresh model of the configured sizes."""
-    encoder = KeypointEncoder(config.lifter.condition, config.encoder.width, config.encoder.blocks)
-    return KeypointLifterModel(encoder, Lifter(config.lifter))
+from hand_pose_ros.training.losses import LifterModel, lifter_loss
+from hand_pose_ros.training.pretrained import landmark_network
+from hand_pose_ros.training.sources import VALIDATION_SEED, Batch, make_source
 
 
-class KeypointTraining:
+def build_model(config: TrainingConfig) -> LifterModel:
+    """Return a fresh model of the configured kind and sizes."""
+    kind = KeypointEncoder if config.model == "keypoints" else ImageEncoder
+    encoder = kind(config.lifter.condition, config.encoder.width, config.encoder.blocks)
+    if isinstance(encoder, ImageEncoder):
+        encoder.look.load_state_dict(landmark_network().state_dict())
+        # What is fast for small channels on a CPU.
+        encoder.look = encoder.look.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return LifterModel(encoder, Lifter(config.lifter))
+
+
+class LifterTraining:
     """A run that can stop at any step and go on as if it had not: model, optimiser, randomness."""
 
     def __init__(self, config: TrainingConfig, out: Path) -> None:
@@ -52,11 +55,13 @@ class KeypointTraining:
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            [each for each in self.model.parameters() if each.requires_grad],
+            config.learning_rate,
+            weight_decay=config.weight_decay,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
         self.step = 0
-        self.detected = load_detected(Path(config.detected)) if config.detected else None
+        self.source = make_source(config)
 
     @property
     def checkpoint(self) -> Path:
@@ -73,13 +78,13 @@ class KeypointTraining:
                 if self.step % 50 == 0:
                     self._log(writer, "train", terms)
                 if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
-                    errors = validate(self.ema)
+                    errors = self.validate()
                     self._log(writer, "validation", errors)
                     bar.set_postfix({name: f"{value:.2f}" for name, value in errors.items()})
                 if self.step % self.config.checkpoint_every == 0:
                     self.save()
         self.save()
-        weights = self.out / "keypoints.safetensors"
+        weights = self.out / f"{self.config.model}.safetensors"
         export_weights(weights, self.ema.state_dict(), self.config)
         return weights
 
@@ -94,6 +99,7 @@ class KeypointTraining:
                 "schedule": self.schedule.state_dict(),
                 "generator": self.generator.get_state(),
                 "step": self.step,
+                "images": self.source.images,
                 "config": json.dumps(dataclasses.asdict(self.config)),
             },
         )
@@ -106,9 +112,9 @@ class KeypointTraining:
         """
         state = load_checkpoint(self.checkpoint)
         trained = json.loads(state["config"])
-        for block in ("lifter", "encoder"):
-            now = json.loads(json.dumps(dataclasses.asdict(getattr(self.config, block))))
-            if trained[block] != now:
+        for block in ("model", "lifter", "encoder"):
+            now = json.loads(json.dumps(dataclasses.asdict(self.config)[block]))
+            if trained.get(block, "keypoints") != now:
                 raise InputError(
                     f"{self.checkpoint} has {block} {trained[block]}; the configuration says {now}"
                 )
@@ -118,11 +124,17 @@ class KeypointTraining:
         self.schedule.load_state_dict(state["schedule"])
         self.generator.set_state(state["generator"])
         self.step = int(state["step"])
+        self.source.images = int(state.get("images", 0))
+
+    def validate(self) -> dict[str, float]:
+        """Return the errors of the averaged weights, see `validate`."""
+        generator = torch.Generator().manual_seed(VALIDATION_SEED)
+        return validate(self.ema, self.source.validation(generator), generator)
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
         self.model.train()
-        loss, terms = self._loss(self._draw_hands())
+        loss, terms = self._loss(self.source.draw(self.generator))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -132,19 +144,16 @@ class KeypointTraining:
         self._average()
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
 
-    def _draw_hands(self) -> SampledHands:
-        config, generator = self.config, self.generator
-        detected = round(config.batch * config.detected_share) if self.detected else 0
-        hands = sample_hands(config.batch - detected, generator, config.noise)
-        if self.detected is not None:
-            hands = concatenate(hands, self.detected.draw(detected, generator))
-        return hands
-
-    def _loss(self, hands: SampledHands) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         advice = f"training diverged at step {self.step}; a lower learning_rate may help"
         try:
             loss, terms = lifter_loss(
-                self.model, hands, self.config.loss, self.generator, self.config.mixed
+                self.model,
+                batch.hands,
+                self.config.loss,
+                self.generator,
+                self.config.mixed,
+                batch.view,
             )
         except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
             raise HandPoseError(f"{advice} ({error})") from error
@@ -179,15 +188,13 @@ class KeypointTraining:
         (self.out / "time.json").write_text(json.dumps({"seconds": seconds, "steps": self.step}))
 
 
-def validate(model: KeypointLifterModel) -> dict[str, float]:
-    """Return the mean joint error [% of the anchor bone] of each method on fixed sampled hands."""
-    generator = torch.Generator().manual_seed(VALIDATION_SEED)
-    hands: SampledHands = sample_hands(VALIDATION_HANDS, generator, NoiseConfig())
+def validate(model: LifterModel, batch: Batch, generator: torch.Generator) -> dict[str, float]:
+    """Return the mean joint error [% of the anchor bone] of each method."""
     model.eval()
+    view = batch.view
     with torch.inference_mode():
-        view = canonical_view(hands.observation)
-        target = hands.joints @ view.R_canonical_camera.transpose(-1, -2)
-        condition = model.encoder(view.features)
+        target = batch.hands.joints @ view.R_canonical_camera.transpose(-1, -2)
+        condition = model.encoder(*view.inputs)
         errors = {}
         for method in ("baseline", "d", "d_star"):
             sampling = SamplingConfig(method=method)

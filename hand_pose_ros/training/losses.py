@@ -9,21 +9,24 @@ from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.diffusion import as_denoiser
 from hand_pose_ros.models.heads import palm_frame
+from hand_pose_ros.models.image import ImageView
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
 from hand_pose_ros.training.config import LossWeights
 
 
-class KeypointLifterModel(nn.Module):
+class LifterModel(nn.Module):
     """Encoder and lifter together: what `hand-pose train` optimises."""
 
     def __init__(self, encoder: KeypointEncoder, lifter: Lifter) -> None:
         super().__init__()
         self.encoder, self.lifter = encoder, lifter
 
-    def forward(self, view: CanonicalView, target: Tensor, noise: Tensor, t: Tensor) -> dict:
+    def forward(
+        self, view: CanonicalView | ImageView, target: Tensor, noise: Tensor, t: Tensor
+    ) -> dict:
         """Return the raw outputs of every head for one training batch."""
-        condition = self.encoder(view.features)
+        condition = self.encoder(*view.inputs)
         scaled = target * self.lifter.config.point_scale
         noisy = self.lifter.schedule.add_noise(scaled, noise, t)
         prepared = self.lifter.denoiser.prepare(condition)
@@ -32,13 +35,16 @@ class KeypointLifterModel(nn.Module):
 
 
 def lifter_loss(
-    model: KeypointLifterModel,
+    model: LifterModel,
     hands: SampledHands,
     weights: LossWeights,
     generator: torch.Generator,
     mixed: bool = False,
+    view: CanonicalView | ImageView | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted loss of a batch and its terms.
+
+    The encoder sees the `view`; where there is none, the canonical view of the keypoints.
 
     The diffusion term is the squared error of the noise (equation 5), or for x0-prediction the L1
     error of the points (section 2.4). Its steps are drawn towards the noisy end, where few-step
@@ -48,7 +54,7 @@ def lifter_loss(
 
     With `mixed` the networks run in bfloat16; kinematics and losses never do.
     """
-    view = canonical_view(hands.observation)
+    view = view or canonical_view(hands.observation)
     R = view.R_canonical_camera
     target = hands.joints @ R.transpose(-1, -2)
     lifter = model.lifter

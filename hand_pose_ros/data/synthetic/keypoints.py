@@ -107,9 +107,25 @@ def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> 
     anchor = sample_anchor_length(count, generator)
     wrist = _sample_place(joints * anchor.unsqueeze(-1), generator)
     placed = joints * anchor.unsqueeze(-1) + wrist.unsqueeze(-2)
-    marked = _as_marked(placed, hand.root_rotation[..., 2], generator, noise)
-    observation = _observe(marked, generator, noise)
+    observation = simulated_detection(placed, hand.root_rotation[..., 2], generator, noise)
     return SampledHands(observation, hand, joints, wrist, anchor)
+
+
+def simulated_detection(
+    points: Float[Tensor, "batch 21 3"],
+    back: Float[Tensor, "batch 3"],
+    generator: torch.Generator,
+    noise: NoiseConfig,
+) -> KeypointObservation:
+    """Return what a keypoint detector says of right hands, with its errors.
+
+    Args:
+        points: true joints [m] in the camera frame.
+        back: direction out of the back of the hand.
+        generator: source of all randomness.
+        noise: how it errs.
+    """
+    return _observe(_as_marked(points, back, generator, noise), generator, noise)
 
 
 def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:

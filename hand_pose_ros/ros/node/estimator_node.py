@@ -38,7 +38,7 @@ from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID
 from hand_pose_ros.runtime.boxes import BoxDetector
 from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
 from hand_pose_ros.runtime.estimator import Estimator
-from hand_pose_ros.runtime.lift import KeypointLift
+from hand_pose_ros.runtime.lift import ModelLift
 from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
 NAME = "hand_pose_estimator"
@@ -182,7 +182,7 @@ class EstimatorNode(LifecycleNode):
             else:
                 detector = MediaPipeDetector(config.estimator.detector)
             warm_up(detector)
-        lift = KeypointLift.from_name(config.model, engine=config.engine)
+        lift = ModelLift.from_name(config.model, engine=config.engine)
         self._engine = lift.engine
         return Estimator(config.estimator, detector, lift)
 

@@ -1,0 +1,197 @@
+"""Where batches come from: sampled keypoints, or images with sampled keypoints beside them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from hand_pose_ros.data.patches import PatchTransform, SeenHands, collate
+from hand_pose_ros.data.shard_dataset import torch_dataset
+from hand_pose_ros.data.synthetic.config import BLOCK, preset
+from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
+from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
+from hand_pose_ros.data.synthetic.stream import studio_dataset
+from hand_pose_ros.models.image import ImageView
+from hand_pose_ros.models.keypoints import CanonicalView, canonical_view
+from hand_pose_ros.training.config import TrainingConfig
+
+VALIDATION_HANDS = 1024
+VALIDATION_IMAGES = 256
+VALIDATION_SEED = 20_230_814
+_SHUFFLED = 1024
+"""Samples of shards that wait while one of them is drawn."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hands to learn from, and what the encoder sees of them."""
+
+    hands: SampledHands
+    view: CanonicalView | ImageView
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Anything that batches come from.
+
+    Attributes:
+        images: how many images were used so far; setting it goes on from there.
+    """
+
+    images: int
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        """Return the next batch."""
+        ...
+
+    def validation(self, generator: torch.Generator) -> Batch:
+        """Return hands that are not trained on, the same ones every time."""
+        ...
+
+
+def make_source(config: TrainingConfig) -> Source:
+    """Return the source of a run."""
+    return KeypointSource(config) if config.model == "keypoints" else ImageSource(config)
+
+
+class KeypointSource:
+    """Sampled hands, some of them with what a real detector said of pictures of them."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._config, self.images = config, 0
+        self._detected = load_detected(Path(config.detected)) if config.detected else None
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        """Return the next batch."""
+        config = self._config
+        detected = round(config.batch * config.detected_share) if self._detected else 0
+        hands = sample_hands(config.batch - detected, generator, config.noise)
+        if self._detected is not None:
+            hands = concatenate(hands, self._detected.draw(detected, generator))
+        return Batch(hands, canonical_view(hands.observation))
+
+    def validation(self, generator: torch.Generator) -> Batch:
+        """Return sampled hands."""
+        hands = sample_hands(VALIDATION_HANDS, generator, NoiseConfig())
+        return Batch(hands, canonical_view(hands.observation))
+
+
+class ImageSource:
+    """Rendered hands with the images, and sampled hands that have keypoints only."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._config, self.images = config, 0
+        self._rows: Iterator[SeenHands] | None = None
+        self._validation: SeenHands | None = None
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        """Return the next batch: rows with an image first."""
+        config = self._config
+        if self._rows is None:
+            self._rows = iter(self._loader())
+        seen = next(self._rows)
+        self.images += len(seen.half_width)
+        count = config.batch - len(seen.half_width)
+        own = 1.0 if config.model == "image" else config.image.own
+        shown = torch.rand(len(seen.turn), generator=generator) >= own
+        if config.model == "image" or not count:
+            return seen_batch(seen, shown)
+        return seen_batch(seen, shown, sample_hands(count, generator, config.noise))
+
+    def validation(self, generator: torch.Generator) -> Batch:
+        """Return rendered hands of people that are not trained on."""
+        if self._validation is None:
+            transform = PatchTransform(NoiseConfig(), self._config.augment, VALIDATION_SEED)
+            studio = preset(self._config.image.presets[0]).config
+            rows = studio_dataset(
+                studio, split="validation", seed=VALIDATION_SEED, transform=transform
+            )
+            self._validation = collate(list(itertools.islice(rows, VALIDATION_IMAGES)))
+        count = len(self._validation.half_width)
+        return seen_batch(self._validation, torch.full((count,), self._config.model == "fused"))
+
+    def _loader(self) -> DataLoader:
+        options = self._config.image
+        return DataLoader(
+            self._dataset(),
+            options.rows,
+            num_workers=options.workers,
+            collate_fn=collate,
+            # An OpenGL context does not survive a fork.
+            multiprocessing_context="spawn" if options.workers else None,
+            generator=torch.Generator().manual_seed(self._config.seed + self.images),
+        )
+
+    def _dataset(self) -> Turns:
+        config, options = self._config, self._config.image
+        transform = PatchTransform(config.noise, config.augment, config.seed)
+        if options.shards:
+            shards = torch_dataset(
+                options.shards,
+                transform=transform,
+                shuffle=_SHUFFLED,
+                seed=config.seed + self.images,
+            )
+            return Turns([shards])
+        turns, done = Counter(options.presets), self.images // len(options.presets)
+        streams = {
+            name: studio_dataset(
+                preset(name).config,
+                seed=config.seed,
+                first_block=-(-done * count // BLOCK),
+                transform=transform,
+            )
+            for name, count in turns.items()
+        }
+        return Turns([streams[name] for name in options.presets])
+
+
+class Turns(IterableDataset):
+    """Datasets that give one sample after the other, over and over; one may stand in several."""
+
+    def __init__(self, datasets: Sequence[Iterable[Any]]) -> None:
+        self._datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = {id(each): _endless(each) for each in self._datasets}
+        for each in itertools.cycle(self._datasets):
+            yield next(rows[id(each)])
+
+
+def _endless(dataset: Iterable[Any]) -> Iterator[Any]:
+    while True:
+        yield from dataset
+
+
+def seen_batch(
+    seen: SeenHands, has_keypoints: torch.Tensor, others: SampledHands | None = None
+) -> Batch:
+    """Return hands with an image, and behind them others without.
+
+    Args:
+        seen: hands and their views.
+        has_keypoints: (batch,) bool, whose keypoints the encoder is shown; see `ImageView`.
+        others: hands of which there are only keypoints.
+    """
+    hands, view = seen.hands, canonical_view(seen.hands.observation, seen.frame)
+    features, R = view.features, view.R_canonical_camera
+    if others is not None:
+        hands, more = concatenate(hands, others), canonical_view(others.observation)
+        features = torch.cat((features, more.features))
+        R = torch.cat((R, more.R_canonical_camera))
+        all_known = torch.ones(len(more.features), dtype=torch.bool)
+        has_keypoints = torch.cat((has_keypoints, all_known))
+    patch = as_input(seen.patch)
+    return Batch(hands, ImageView(patch, seen.half_width, features, has_keypoints, R))
+
+
+def as_input(patch: torch.Tensor) -> torch.Tensor:
+    """Return RGB bytes (batch, 3, y, x) as the network takes them, laid out to be fast."""
+    return (patch.float() / 255.0).contiguous(memory_format=torch.channels_last)
