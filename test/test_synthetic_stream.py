@@ -34,7 +34,7 @@ def small_pool() -> None:
     """Let this process make two backgrounds only; skip where nothing can be rendered."""
     real = studios.BackgroundPool
     studios.BackgroundPool = lambda size, random, folder: BackgroundPool(size, random, folder, 2)
-    studios._backgrounds.cache_clear()
+    studios.shared_backgrounds.cache_clear()
     try:
         with Studio(SMALL):
             pass
@@ -42,7 +42,7 @@ def small_pool() -> None:
         pytest.skip(f"no renderer here: {error}")
     yield
     studios.BackgroundPool = real
-    studios._backgrounds.cache_clear()
+    studios.shared_backgrounds.cache_clear()
 
 
 def first(dataset, count: int) -> list:
