@@ -15,6 +15,7 @@ from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models.lifter import LifterConfig
+from hand_pose_ros.models.registry import CONDITIONS
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,6 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.width < 1 or self.blocks < 1:
             raise ConfigError(f"encoder width {self.width} and blocks {self.blocks} must be >= 1")
-
-
-MODELS = ("keypoints", "image", "fused")
-"""What can be trained: a lifter of keypoints, of images, or of both."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class TrainingConfig:
             models can begin with a keypoint model, and then add to it.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
-        model: one of `MODELS`.
+        model: what it sees, one of `registry.CONDITIONS`.
     """
 
     steps: int = 8000
@@ -117,8 +114,8 @@ class TrainingConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {MODELS}")
+        if self.model not in CONDITIONS:
+            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {CONDITIONS}")
         if self.model != "keypoints" and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         for name in ("steps", "batch", "validate_every", "checkpoint_every", "threads"):
