@@ -54,7 +54,7 @@ class ImageEncoder(KeypointEncoder):
     the keypoints come in. So a trained keypoint encoder is a start for this one. Where it is given
     no keypoints it reads them off the image, where no image a learnt vector stands in.
 
-    The network that looks is MediaPipe's and stays as it is; `training.pretrained` fills it.
+    The network that looks is MediaPipe's and stays as it is; whoever builds the encoder fills it.
     """
 
     def __init__(self, condition: int, width: int, blocks: int) -> None:

@@ -53,6 +53,18 @@ MODELS = {
 }
 
 
+DETECTORS = {
+    "mediapipe": "MediaPipe Hands, which has to be installed",
+    "own": "the same networks run by our own engine, with hands of the studio learnt on top",
+}
+"""What finds hands and their 2D landmarks, and what `hand-pose models` says of it."""
+
+HANDS_WEIGHTS = "hands.safetensors"
+"""What our own detector sees with, and the landmark network that the image models see with."""
+
+HANDS_SHA256 = "f9dc8fa79900da87afc3845bc6671988dfe44c4cbb73f956baf4c108b73c5780"
+
+
 def model_entry(name: str) -> ModelEntry:
     """Return a row of `MODELS`.
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.detector import HandDetector
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
+from hand_pose_ros.models.landmark_network import LandmarkNetwork
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
-from hand_pose_ros.models.registry import model_entry
+from hand_pose_ros.models.registry import HANDS_SHA256, HANDS_WEIGHTS, model_entry
 from hand_pose_ros.resources import weights_folder
 from hand_pose_ros.training.checkpoint import NOT_OURS, read_weights
-from hand_pose_ros.training.pretrained import landmark_network
 
 
 def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
@@ -26,16 +27,22 @@ def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
         InputError: its file is missing, or is not the one that shipped.
     """
     entry = model_entry(name)
-    path = weights_folder() / entry.weights
-    if not path.is_file():
-        raise InputError(f"the weights of model {name!r} are missing: {path}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != entry.sha256:
-        raise InputError(
-            f"{path} has checksum {digest[:12]}, model {name!r} has {entry.sha256[:12]}; "
-            "the file is damaged or another one"
-        )
-    return load_weights(path)
+    return load_weights(_checked(f"model {name!r}", entry.weights, entry.sha256))
+
+
+def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:
+    """Return our detector and the landmark network, ready to run.
+
+    Raises:
+        InputError: their file is missing, or is not the one that shipped.
+    """
+    path = _checked("the detector", HANDS_WEIGHTS, HANDS_SHA256)
+    _, tensors = read_weights(path)
+    detector, landmarks = HandDetector(), LandmarkNetwork()
+    networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
+    networks.load_state_dict(tensors)
+    networks.eval().requires_grad_(False)
+    return detector, landmarks
 
 
 def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
@@ -43,7 +50,6 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
 
     Raises:
         InputError: missing, unreadable, or of another kind.
-        UnavailableError: it sees images, for which mediapipe has to be installed.
     """
     metadata, tensors = read_weights(path)
     try:
@@ -55,7 +61,7 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         encoder = kind(lifter_config.condition, sizes["width"], sizes["blocks"])
         lifter = Lifter(lifter_config)
         if isinstance(encoder, ImageEncoder):
-            theirs = landmark_network().state_dict()
+            theirs = load_hand_networks()[1].state_dict()
             tensors |= {f"{NOT_OURS}{name}": tensor for name, tensor in theirs.items()}
         torch.nn.ModuleDict({"encoder": encoder, "lifter": lifter}).load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
@@ -63,3 +69,17 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
     for network in (encoder, lifter):
         network.eval().requires_grad_(False)
     return encoder, lifter
+
+
+def _checked(what: str, file: str, sha256: str) -> Path:
+    """Return the path of a file that ships, after a look at its checksum."""
+    path = weights_folder() / file
+    if not path.is_file():
+        raise InputError(f"the weights of {what} are missing: {path}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != sha256:
+        raise InputError(
+            f"{path} has checksum {digest[:12]}, {what} has {sha256[:12]}; "
+            "the file is damaged or another one"
+        )
+    return path

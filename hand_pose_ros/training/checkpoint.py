@@ -16,7 +16,7 @@ from hand_pose_ros.errors import InputError
 from hand_pose_ros.training.config import TrainingConfig
 
 NOT_OURS = "encoder.look."
-"""Names of the tensors that are read from the installed mediapipe, see `pretrained`."""
+"""Names of the tensors that are MediaPipe's, see `pretrained`; `hands.safetensors` has them."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -64,6 +64,18 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(half, partial, metadata=metadata)
+    os.replace(partial, path)
+
+
+def export_hand_networks(
+    path: Path, detector: torch.nn.Module, landmarks: torch.nn.Module
+) -> None:
+    """Write the networks of our detector in half precision, in which MediaPipe's are exact."""
+    networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
+    half = {name: tensor.half().contiguous() for name, tensor in networks.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(half, partial, metadata={"networks": "detector, landmarks"})
     os.replace(partial, path)
 
 
