@@ -245,13 +245,13 @@ def test_print_table_aligns_the_names(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_models_lists_every_model_and_engine(capsys: pytest.CaptureFixture[str]) -> None:
-    from hand_pose_ros.models.registry import MODELS
+    from hand_pose_ros.models.registry import DETECTORS, MODELS
     from hand_pose_ros.runtime.engine import AUTO, ENGINES
 
     assert cli.main(["models"]) == 0
     shown = capsys.readouterr().out
     listed = [line.split()[0] for line in shown.splitlines() if line]
-    assert listed == ["model", *MODELS, "engine", AUTO, *ENGINES]
+    assert listed == ["model", *MODELS, "detector", *DETECTORS, "engine", AUTO, *ENGINES]
 
 
 # --- resources --------------------------------------------------------------------------------

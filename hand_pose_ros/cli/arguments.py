@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from hand_pose_ros.models.registry import DETECTORS
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model`, and `--engine` that executes it."""
@@ -12,6 +14,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine", default="auto", metavar="NAME", help="see `hand-pose models`; default: auto"
+    )
+
+
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """Add `--detector`: what finds the hands."""
+    parser.add_argument(
+        "--detector",
+        choices=DETECTORS,
+        default=next(iter(DETECTORS)),
+        help="what finds the hands, see `hand-pose models`; default: %(default)s",
     )
 
 

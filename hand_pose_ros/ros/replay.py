@@ -16,7 +16,8 @@ from hand_pose_ros.ros.recorder import HandRecorder
 from hand_pose_ros.ros.source import Frame, open_source
 from hand_pose_ros.ros.truth import TruthScore, read_truth
 from hand_pose_ros.runtime.config import EstimatorConfig
-from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector, RememberingDetector
+from hand_pose_ros.runtime.detect import Detector, RememberingDetector
+from hand_pose_ros.runtime.detectors import make_detector
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.lift import Lift
@@ -112,7 +113,7 @@ def replay(
     )
     try:
         truth = TruthScore(read_truth(options.path))
-        detector = RememberingDetector(detector or MediaPipeDetector(options.estimator.detector))
+        detector = RememberingDetector(detector or make_detector(options.estimator.detector))
         estimator = Estimator(options.estimator, detector, lift)
         output = OutputFolder(options.out, RESULTS)
         run = _Run(options, output.work, truth)

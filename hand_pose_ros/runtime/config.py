@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from hand_pose_ros.errors import ConfigError
+from hand_pose_ros.models.registry import DETECTORS
 
 
 def option(default: Any, description: str, low: Any, high: Any, *, read_only: bool = False) -> Any:
@@ -75,6 +76,9 @@ class DetectorConfig(CheckedBlock):
         1,
         100,
         read_only=True,
+    )
+    name: str = choice(
+        "mediapipe", "what finds the hands and their 2D landmarks", tuple(DETECTORS)
     )
 
 

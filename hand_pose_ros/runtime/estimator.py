@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import EstimatorConfig
-from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
+from hand_pose_ros.runtime.detect import Detector
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.hand_state import CalibratedHand, HandState, place_hand, pose_hands
 from hand_pose_ros.runtime.lift import Lift
@@ -188,7 +188,9 @@ def _check_image(
 
 
 def _default_detector(config: EstimatorConfig) -> Detector:
-    return MediaPipeDetector(config.detector)
+    from hand_pose_ros.runtime.detectors import make_detector
+
+    return make_detector(config.detector)
 
 
 def _default_lift() -> Lift:
