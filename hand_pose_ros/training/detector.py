@@ -197,6 +197,7 @@ class DetectorTraining:
                 _LOG.info("step %d of %d: %s", self.step, self.config.steps, losses)
                 sums = {}
                 self.save()
+        self.save()
 
     def train_on(self, fresh: list[Frame]) -> dict[str, float]:
         """Take one step on new images and some of those kept; return the parts of the loss."""
