@@ -47,4 +47,9 @@ def run(args: argparse.Namespace) -> int:
     seen = "sampled hands" if config.model == "keypoints" else "rendered hands"
     for method, error in training.validate().items():
         print(f"{method}: {error:.2f} % of the wrist to index MCP length on {seen}")
+    heads = training.validate_heads()
+    if heads:
+        error = heads.pop("keypoints_2d")
+        right = ", ".join(f"{name} {100.0 * share:.1f} %" for name, share in heads.items())
+        print(f"heads: 2D keypoints off by {error:.2f} % of the view; right are {right}")
     return 0

@@ -121,6 +121,8 @@ class LandmarkTrunk(nn.Module):
 class LandmarkNetwork(nn.Module):
     """The whole network: the trunk and the four read-outs of its pooled map."""
 
+    features = FEATURES
+
     def __init__(self) -> None:
         super().__init__()
         self.trunk = LandmarkTrunk()

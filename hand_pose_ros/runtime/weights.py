@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.encoders import MEDIAPIPE
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
@@ -43,7 +44,7 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
 
     Raises:
         InputError: missing, unreadable, or of another kind.
-        UnavailableError: it sees images, for which mediapipe has to be installed.
+        UnavailableError: what sees its images, mediapipe or timm, is not installed.
     """
     metadata, tensors = read_weights(path)
     try:
@@ -51,10 +52,12 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         fields["unet_widths"] = tuple(fields["unet_widths"])
         lifter_config = LifterConfig(**fields)
         sizes = json.loads(metadata["encoder"])
-        kind = KeypointEncoder if metadata["model"] == "keypoints" else ImageEncoder
-        encoder = kind(lifter_config.condition, sizes["width"], sizes["blocks"])
+        widths = lifter_config.condition, sizes["width"], sizes["blocks"]
+        look = metadata.get("look", MEDIAPIPE)
+        sees_images = metadata["model"] != "keypoints"
+        encoder = ImageEncoder(*widths, look) if sees_images else KeypointEncoder(*widths)
         lifter = Lifter(lifter_config)
-        if isinstance(encoder, ImageEncoder):
+        if sees_images and look == MEDIAPIPE:
             theirs = landmark_network().state_dict()
             tensors |= {f"{NOT_OURS}{name}": tensor for name, tensor in theirs.items()}
         torch.nn.ModuleDict({"encoder": encoder, "lifter": lifter}).load_state_dict(tensors)

@@ -13,10 +13,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from hand_pose_ros.errors import InputError
+from hand_pose_ros.models.encoders import MEDIAPIPE
 from hand_pose_ros.training.config import TrainingConfig
 
 NOT_OURS = "encoder.look."
-"""Names of the tensors that are read from the installed mediapipe, see `pretrained`."""
+"""Names of the tensors that are read from the installed mediapipe, see `pretrained`, where the
+image network is MediaPipe's."""
+
+_NOT_SHIPPED = "projection."
+"""Names of the tensors that only training needs."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -51,13 +56,15 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
 
     MediaPipe's network, which is not ours and was not changed, stays out.
     """
+    left_out = (_NOT_SHIPPED,) if config.image.trains_encoder else (_NOT_SHIPPED, NOT_OURS)
     half = {
         name: tensor.half().contiguous()
         for name, tensor in tensors.items()
-        if not name.startswith(NOT_OURS)
+        if not name.startswith(left_out)
     }
     metadata = {
         "model": config.model,
+        "look": config.image.encoder,
         "lifter": json.dumps(asdict(config.lifter)),
         "encoder": json.dumps(asdict(config.encoder)),
     }
@@ -100,4 +107,9 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
     kind = metadata.get("model", "keypoints")
     if kind != "keypoints" and config.model == "keypoints":
         raise InputError(f"{path} has a model of {kind}; a keypoint model cannot begin with it")
+    look = metadata.get("look", MEDIAPIPE)
+    if kind != "keypoints" and look != config.image.encoder:
+        raise InputError(
+            f"{path} has image.encoder {look}; the configuration says {config.image.encoder}"
+        )
     model.load_state_dict(tensors, strict=config.model == "keypoints")

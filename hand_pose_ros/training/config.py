@@ -14,8 +14,10 @@ from hand_pose_ros.data.patches import AugmentConfig
 from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.encoders import MEDIAPIPE, check_encoder
 from hand_pose_ros.models.lifter import LifterConfig
 from hand_pose_ros.models.registry import CONDITIONS
+from hand_pose_ros.training.contrastive import ContrastiveConfig
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ImageConfig:
     """Where the images of a run come from, and what is shown of them.
 
     Attributes:
+        encoder: the network that looks, see `models.encoders`: `mediapipe` as it is installed, or
+            one that is trained, such as `small` or `timm:resnet18`.
         shards: folder of `hand-pose synth --format shards`; empty to render while training.
         presets: of the studio, taken in turns, see `hand-pose synth --preset list`.
         workers: processes that render or read; with 0 the one that trains does it.
@@ -42,15 +46,27 @@ class ImageConfig:
         own: share of those whose keypoints are those that the image network reads off the image;
             of an `image` model all are. It errs otherwise on renders than on photographs: a model
             that was shown simulated keypoints only was the better one with its own, too.
+        mirrored: share of the images that the heads of an encoder that is trained also see in a
+            mirror, as hands of the other side.
+        empty: as many images without a hand that they also see.
     """
 
+    encoder: str = MEDIAPIPE
     shards: str = ""
     presets: tuple[str, ...] = ("train", "train", "train", "frontal")
     workers: int = 2
     rows: int = 192
     own: float = 0.0
+    mirrored: float = 0.25
+    empty: float = 0.125
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether the network that looks learns, and has heads of ours."""
+        return self.encoder != MEDIAPIPE
 
     def __post_init__(self) -> None:
+        check_encoder(self.encoder)
         unknown = [name for name in self.presets if name not in PRESETS]
         if unknown or not self.presets:
             raise ConfigError(f"presets are {self.presets}; there are {', '.join(PRESETS)}")
@@ -58,19 +74,31 @@ class ImageConfig:
             raise ConfigError(
                 f"workers is {self.workers} and rows is {self.rows}; at least 0 and 1 are needed"
             )
-        if not 0.0 <= self.own <= 1.0:
-            raise ConfigError(f"own is {self.own}; allowed are 0 to 1")
+        for name in ("own", "mirrored", "empty"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; allowed are 0 to 1")
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms of `training.losses.lifter_loss`."""
+    """Weights of the terms of `training.losses.lifter_loss`.
+
+    From `keypoints` on they are for encoders that are trained: 2D keypoints, where joints are in
+    space, which are visible, the side, whether there is a hand (`head_losses`), and views of one
+    hand being alike (`contrastive`).
+    """
 
     diffusion: float = 1.0
     inverse_kinematics: float = 1.0
     baseline: float = 1.0
     angles: float = 0.1
     projection: float = 0.2
+    keypoints: float = 1.0
+    space: float = 1.0
+    visibility: float = 0.05
+    side: float = 0.05
+    presence: float = 0.05
+    contrastive: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -112,6 +140,7 @@ class TrainingConfig:
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     image: ImageConfig = field(default_factory=ImageConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
 
     def __post_init__(self) -> None:
         if self.model not in CONDITIONS:

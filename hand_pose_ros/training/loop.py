@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hand_pose_ros.errors import HandPoseError, InputError
-from hand_pose_ros.models.image import ImageEncoder
+from hand_pose_ros.models.encoders import MEDIAPIPE
+from hand_pose_ros.models.image import ImageEncoder, ImageView
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
 from hand_pose_ros.training.checkpoint import (
@@ -25,20 +27,27 @@ from hand_pose_ros.training.checkpoint import (
     save_checkpoint,
 )
 from hand_pose_ros.training.config import TrainingConfig
-from hand_pose_ros.training.losses import LifterModel, lifter_loss
+from hand_pose_ros.training.contrastive import Projection
+from hand_pose_ros.training.head_losses import head_scores
+from hand_pose_ros.training.losses import LifterModel, lifter_loss, own_look
 from hand_pose_ros.training.pretrained import landmark_network
 from hand_pose_ros.training.sources import VALIDATION_SEED, Batch, make_source
 
 
 def build_model(config: TrainingConfig) -> LifterModel:
     """Return a fresh model of the configured kind and sizes."""
-    kind = KeypointEncoder if config.model == "keypoints" else ImageEncoder
-    encoder = kind(config.lifter.condition, config.encoder.width, config.encoder.blocks)
-    if isinstance(encoder, ImageEncoder):
+    sizes = config.lifter.condition, config.encoder.width, config.encoder.blocks
+    if config.model == "keypoints":
+        return LifterModel(KeypointEncoder(*sizes), Lifter(config.lifter))
+    encoder = ImageEncoder(*sizes, config.image.encoder)
+    if not config.image.trains_encoder:
         encoder.look.load_state_dict(landmark_network().state_dict())
-        # What is fast for small channels on a CPU.
-        encoder.look = encoder.look.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LifterModel(encoder, Lifter(config.lifter))
+    # What is fast for small channels on a CPU.
+    encoder.look.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    projection = None
+    if config.image.trains_encoder and config.loss.contrastive:
+        projection = Projection(encoder.look.features, config.contrastive.points)
+    return LifterModel(encoder, Lifter(config.lifter), projection)
 
 
 class LifterTraining:
@@ -79,7 +88,7 @@ class LifterTraining:
                     self._log(writer, "train", terms)
                 if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
                     errors = self.validate()
-                    self._log(writer, "validation", errors)
+                    self._log(writer, "validation", errors | self.validate_heads())
                     bar.set_postfix({name: f"{value:.2f}" for name, value in errors.items()})
                 if self.step % self.config.checkpoint_every == 0:
                     self.save()
@@ -111,12 +120,11 @@ class LifterTraining:
             InputError: no checkpoint, or one of networks of another size.
         """
         state = load_checkpoint(self.checkpoint)
-        trained = json.loads(state["config"])
-        for block in ("model", "lifter", "encoder"):
-            now = json.loads(json.dumps(dataclasses.asdict(self.config)[block]))
-            if trained.get(block, "keypoints") != now:
+        trained = networks_of(json.loads(state["config"]))
+        for name, now in networks_of(dataclasses.asdict(self.config)).items():
+            if trained[name] != now:
                 raise InputError(
-                    f"{self.checkpoint} has {block} {trained[block]}; the configuration says {now}"
+                    f"{self.checkpoint} has {name} {trained[name]}; the configuration says {now}"
                 )
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
@@ -130,6 +138,20 @@ class LifterTraining:
         """Return the errors of the averaged weights, see `validate`."""
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
         return validate(self.ema, self.source.validation(generator), generator)
+
+    def validate_heads(self) -> dict[str, float]:
+        """Return what the heads of the averaged image network reach; none where none is trained.
+
+        See `head_scores`.
+        """
+        generator = torch.Generator().manual_seed(VALIDATION_SEED)
+        batch = self.source.validation(generator)
+        if batch.looked is None or not isinstance(batch.view, ImageView):
+            return {}
+        look = own_look(self.ema).eval()
+        with torch.inference_mode():
+            pooled = look.pool(torch.cat((batch.view.patch, batch.looked.more)))
+            return head_scores(look.read(pooled), batch.looked.truth)
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
@@ -154,6 +176,7 @@ class LifterTraining:
                 self.generator,
                 self.config.mixed,
                 batch.view,
+                batch.looked,
             )
         except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
             raise HandPoseError(f"{advice} ({error})") from error
@@ -165,9 +188,7 @@ class LifterTraining:
         """Move the averaged weights: fast at first, when the past is worth little."""
         keep = min(self.config.ema, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
-            )
+            torch._foreach_lerp_(list(_averaged(self.ema)), list(_averaged(self.model)), 1 - keep)
 
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / self.config.warmup)
@@ -186,6 +207,25 @@ class LifterTraining:
             yield bar
         seconds = time.monotonic() - started
         (self.out / "time.json").write_text(json.dumps({"seconds": seconds, "steps": self.step}))
+
+
+def networks_of(config: dict) -> dict[str, Any]:
+    """Return the entries of a configuration that say which networks of what sizes are trained.
+
+    Earlier runs did not write all of them.
+    """
+    image = config.get("image", {}).get("encoder", MEDIAPIPE)
+    model = config.get("model", "keypoints")
+    named = {"model": model, "lifter": config["lifter"], "encoder": config["encoder"]}
+    if model != "keypoints":
+        named["image.encoder"] = image
+    return dict(json.loads(json.dumps(named)))
+
+
+def _averaged(model: LifterModel) -> Iterator[torch.Tensor]:
+    """Return what is averaged: parameters, and the statistics of batches."""
+    yield from model.parameters()
+    yield from (buffer for buffer in model.buffers() if buffer.is_floating_point())
 
 
 def validate(model: LifterModel, batch: Batch, generator: torch.Generator) -> dict[str, float]:
