@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from hand_pose_ros.errors import ConfigError, UnavailableError
-from hand_pose_ros.models import encoders
 from hand_pose_ros.models.encoders import ENCODERS, OwnLook, build_look
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.landmark_network import SIDE
@@ -41,7 +40,7 @@ def timm(monkeypatch):
 
     module = ModuleType("timm")
     module.is_model = lambda name: name == "thumbnail"
-    module.list_models = lambda pattern: ["thumbnail"]
+    module.list_models = lambda: ["thumbnail", "resnet"]
     module.create_model = create_model
     monkeypatch.setitem(sys.modules, "timm", module)
     return asked
@@ -133,8 +132,10 @@ def test_an_unknown_encoder_is_refused(name):
 
 
 def test_a_name_that_timm_does_not_know_is_refused_with_those_near(timm):
-    with pytest.raises(ConfigError, match=r"no network 'resnet18'; there are thumbnail"):
-        build_look("timm:resnet18")
+    with pytest.raises(ConfigError, match=r"no network 'thumb'; the nearest are thumbnail$"):
+        build_look("timm:thumb")
+    with pytest.raises(ConfigError, match=r"no network 'x'; the nearest are none like it"):
+        build_look("timm:x")
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
@@ -143,12 +144,18 @@ def test_without_timm_it_says_what_to_install(monkeypatch):
         build_look("timm:resnet18")
 
 
-def test_the_real_timm_makes_the_networks_of_the_papers():
+def real_timm():
+    """Skip where timm cannot be used."""
     try:
         import timm  # noqa: F401
     except (ImportError, RuntimeError) as error:  # torchvision without its operators
         pytest.skip(f"timm cannot be used here: {error}")
+
+
+def test_the_real_timm_makes_the_networks_of_the_papers():
+    real_timm()
     look = build_look("timm:resnet18").eval()
     assert look.features == 512
     assert look.pool(torch.rand(1, 3, 64, 64)).shape == (1, 512)
-    assert encoders.TIMM == "timm:"
+    with pytest.raises(ConfigError, match=r"no network 'resnet19'; the nearest are .*resnet18"):
+        build_look("timm:resnet19")

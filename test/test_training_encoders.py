@@ -1,15 +1,15 @@
 """Encoders of our own train with the command that trains all else, and their heads learn."""
 
-import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from test_data_shards import synth_sample
 from test_models_encoders import TINY as TINY_NETWORK
+from test_models_encoders import real_timm
 from test_training import TINY
 from test_training_image import IMAGES, little  # noqa: F401
-from torch import nn
 
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.data.patches import AugmentConfig, PatchTransform, collate
@@ -219,6 +219,17 @@ def test_bad_configuration_is_refused(override, match):
         own(override)
 
 
-def test_networks_are_known_by_their_names():
-    assert [*itertools.islice(encoders.ENCODERS, 2)] == ["mediapipe", "small"]
-    assert isinstance(encoders.build_look("small"), nn.Module)
+def test_the_real_timm_trains(tmp_path):
+    real_timm()
+    training = LifterTraining(own("steps=1", "image.encoder=timm:resnet18"), tmp_path)
+    encoder, _ = load_weights(training.run())
+    name = "look.trunk.network.layer4.1.bn2.running_var"
+    trained = training.ema.state_dict()[f"encoder.{name}"]
+    torch.testing.assert_close(encoder.state_dict()[name], trained.half().float())
+
+
+def test_the_experiment_that_ships_is_one():
+    path = Path(__file__).resolve().parent.parent / "config" / "train" / "image_small.yaml"
+    config = load_config(path, ["steps=5"])
+    assert config.image.encoder == "small" and config.steps == 5
+    assert config.image.trains_encoder

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override one key, such as --set steps=100 or --set noise.white=0.05",
+        help="override one key, such as --set steps=100 or --set image.encoder=small",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
 

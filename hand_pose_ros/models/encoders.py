@@ -8,6 +8,7 @@ with heads of ours; MediaPipe's comes with its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import torch
@@ -21,6 +22,9 @@ from hand_pose_ros.models.landmark_network import SIDE, LandmarkNetwork
 from hand_pose_ros.models.small_network import SmallNetwork
 
 MEDIAPIPE = "mediapipe"
+SMALL = 64
+"""Side of the image that our small network is shown [px]."""
+
 TIMM = "timm:"
 """What the names begin with of the networks that timm knows."""
 
@@ -61,13 +65,14 @@ class OwnLook(nn.Module):
 
 
 class SmallTrunk(SmallNetwork):
-    """Our network, shown the image at half its side."""
+    """Our network, shown the image as small as it was trained on."""
 
     def forward(
         self, image: Float[Tensor, "batch 3 y x"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch point cell"]]:
         """Return the vector, and the logarithm of the scores of each keypoint."""
-        return super().forward(functional.avg_pool2d(image, 2))
+        halved = functional.avg_pool2d(image, 2)
+        return super().forward(functional.interpolate(halved, (SMALL, SMALL), mode="bilinear"))
 
 
 class TimmTrunk(nn.Module):
@@ -87,8 +92,8 @@ class TimmTrunk(nn.Module):
         super().__init__()
         timm = _timm()
         if not timm.is_model(name):
-            near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8]) or "none with a name like it"
-            raise ConfigError(f"timm has no network {name!r}; there are {near}")
+            near = ", ".join(get_close_matches(name, timm.list_models(), 5)) or "none like it"
+            raise ConfigError(f"timm has no network {name!r}; the nearest are {near}")
         self.network = timm.create_model(name, pretrained=False, num_classes=0)
         self.features = int(self.network.num_features)
 
