@@ -1,5 +1,6 @@
 """Encoders of our own train with the command that trains all else, and their heads learn."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,20 @@ from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models import encoders
 from hand_pose_ros.models.encoders import OwnLook, SmallTrunk
 from hand_pose_ros.models.landmark_network import SIDE
+from hand_pose_ros.models.small_network import cell_places
 from hand_pose_ros.runtime.weights import load_weights
 from hand_pose_ros.training import looked
 from hand_pose_ros.training.checkpoint import load_checkpoint, read_weights
 from hand_pose_ros.training.config import load_config
-from hand_pose_ros.training.head_losses import head_scores, head_terms, mirrored, nothing, truth_of
+from hand_pose_ros.training.head_losses import (
+    cell_shares,
+    head_scores,
+    head_terms,
+    mirrored,
+    nothing,
+    score_terms,
+    truth_of,
+)
 from hand_pose_ros.training.looked import Backgrounds, looked_at
 from hand_pose_ros.training.loop import LifterTraining
 from hand_pose_ros.training.sources import ImageSource
@@ -150,7 +160,7 @@ def test_heads_that_are_right_cost_next_to_nothing_and_score_best():
         certain * (2.0 * truth.left - 1.0),
         certain * (2.0 * truth.present - 1.0),
     )
-    assert all(term.item() < 1e-5 for term in head_terms(reading, truth, truth.places).values())
+    assert all(term.item() < 1e-5 for term in head_terms(reading, truth).values())
     scores = head_scores(reading, truth)
     assert scores == {"keypoints_2d": 0.0, "visibility": 1.0, "side": 1.0, "presence": 1.0}
     assert head_scores(reading, mirrored(truth))["side"] == 0.0
@@ -158,12 +168,35 @@ def test_heads_that_are_right_cost_next_to_nothing_and_score_best():
     assert head_scores(moved, truth)["keypoints_2d"] == pytest.approx(2.0**0.5, rel=1e-4)
 
 
+def test_shares_of_cells_have_their_place_as_mean():
+    places = 1.6 * torch.rand(5, 21, 2, generator=torch.Generator().manual_seed(0)) - 0.8
+    shares = cell_shares(places, 6)
+    torch.testing.assert_close(shares.sum(-1), torch.ones(5, 21))
+    torch.testing.assert_close(shares @ cell_places(6), places)
+    assert int((shares[0, 0] > 0.0).sum()) == 4
+
+
+def test_scores_are_best_where_the_keypoints_are_and_those_outside_do_not_count():
+    truth = truth_of(views(2))
+    outside = truth.places.clone()
+    outside[:, 3] = 1.7
+    truth = dataclasses.replace(truth, places=outside)
+    shares = cell_shares(truth.places, 8)
+    best = score_terms(truth.places, (shares + 1e-6).log(), truth)
+    flat = score_terms(0.0 * truth.places, torch.full((2, 21, 64), 1.0 / 64.0).log(), truth)
+    assert best["places"] == 0.0 and best["scores"] < flat["scores"]
+    moved = truth.places.clone()
+    moved[:, 3] += 5.0
+    assert score_terms(moved, (shares + 1e-6).log(), truth)["places"] == 0.0
+
+
 def test_an_image_without_a_hand_teaches_only_that():
     empty = nothing(3, truth_of(views(2)))
     generator = torch.Generator().manual_seed(0)
     shapes = (3, 21, 2), (3, 21), (3, 21, 3), (3, 21), (3,), (3,)
     parts = [torch.randn(shape, generator=generator) for shape in shapes]
-    terms = head_terms(encoders.Reading(*parts), empty, parts[0])
+    terms = head_terms(encoders.Reading(*parts), empty)
+    terms |= score_terms(parts[0], torch.randn(3, 21, 9).log_softmax(-1), empty)
     assert {name for name, term in terms.items() if term.item() != 0.0} == {"presence"}
 
 
@@ -185,8 +218,9 @@ def test_a_few_steps_on_one_batch_lower_every_head(tmp_path):
     optimizer = torch.optim.Adam(look.parameters(), 1e-2)
     history = []
     for _ in range(25):
-        pooled = look.pool(images)
-        terms = head_terms(look.read(pooled), batch.truth, look.trunk.places(pooled))
+        pooled, log_scores = look.trunk(images)
+        terms = head_terms(look.read(pooled), batch.truth)
+        terms |= score_terms(look.trunk.places(pooled), log_scores, batch.truth)
         history.append({name: term.item() for name, term in terms.items()})
         optimizer.zero_grad()
         sum(terms.values()).backward()

@@ -84,8 +84,8 @@ class LossWeights:
     """Weights of the terms of `training.losses.lifter_loss`.
 
     From `keypoints` on they are for encoders that are trained: 2D keypoints, where joints are in
-    space, which are visible, the side, whether there is a hand (`head_losses`), and views of one
-    hand being alike (`contrastive`).
+    space, which are visible, the side, whether there is a hand, the mean place and the height of
+    the scores of a keypoint (`head_losses`), and views of one hand being alike (`contrastive`).
     """
 
     diffusion: float = 1.0
@@ -98,6 +98,8 @@ class LossWeights:
     visibility: float = 0.05
     side: float = 0.05
     presence: float = 0.05
+    places: float = 1.0
+    scores: float = 0.2
     contrastive: float = 0.0
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -92,25 +93,14 @@ def take(truth: HeadTruth, index: slice) -> HeadTruth:
     return HeadTruth(*(getattr(truth, field.name)[index] for field in fields(HeadTruth)))
 
 
-def head_terms(
-    reading: Reading, truth: HeadTruth, found: Tensor | None = None
-) -> dict[str, Tensor]:
-    """Return the terms of the heads' loss, their names those of `LossWeights`.
-
-    Args:
-        reading: what the heads say.
-        truth: what is true.
-        found: (batch, 21, 2) places that the network gave the heads to correct, where it did.
-    """
+def head_terms(reading: Reading, truth: HeadTruth) -> dict[str, Tensor]:
+    """Return the terms of the heads' loss, their names those of `LossWeights`."""
     present = truth.present.unsqueeze(-1)
     is_inside = (truth.places.abs().amax(dim=-1) < 1.0).float()
     seen = HIDDEN_WEIGHT + (1.0 - HIDDEN_WEIGHT) * truth.visible
     weight = present * seen * (_OUTSIDE_WEIGHT + (1.0 - _OUTSIDE_WEIGHT) * is_inside)
     places = truth.places.clamp(-_FARTHEST, _FARTHEST)
     keypoints = _mean((reading.places - places).abs().sum(-1), weight)
-    if found is not None:
-        inside = present * seen * is_inside
-        keypoints = keypoints + _mean((found - truth.places).abs().sum(-1), inside)
     right = present * (1.0 - truth.left).unsqueeze(-1)  # the lift sees right hands only
     space = _mean((reading.depth - truth.depth).abs(), present.expand_as(truth.depth)) + _mean(
         (reading.world - truth.world).abs().mean(-1), right.expand_as(truth.depth)
@@ -123,6 +113,41 @@ def head_terms(
         "side": _mean(_cross_entropy(reading.left, truth.left), truth.present),
         "presence": _cross_entropy(reading.present, truth.present).mean(),
     }
+
+
+def score_terms(
+    places: Float[Tensor, "batch point 2"],
+    log_scores: Float[Tensor, "batch point cell"],
+    truth: HeadTruth,
+) -> dict[str, Tensor]:
+    """Return the terms of maps of scores: their mean places, and that they are high there.
+
+    Keypoints outside of the view are in no map and count for nothing.
+
+    Args:
+        places: mean place of each map.
+        log_scores: logarithm of the scores, which sum to 1, of the cells of square maps.
+        truth: what is true.
+    """
+    is_inside = (truth.places.abs().amax(dim=-1) < 1.0).float()
+    seen = HIDDEN_WEIGHT + (1.0 - HIDDEN_WEIGHT) * truth.visible
+    weight = truth.present.unsqueeze(-1) * seen * is_inside
+    shares = cell_shares(truth.places, round(log_scores.shape[-1] ** 0.5))
+    return {
+        "places": _mean((places - truth.places).abs().sum(-1), weight),
+        "scores": _mean(-(shares * log_scores).sum(-1), weight),
+    }
+
+
+def cell_shares(places: Float[Tensor, "*batch 2"], side: int) -> Float[Tensor, "*batch cell"]:
+    """Return how much of a place each cell of a square map has: its nearest four, bilinearly.
+
+    The mean of the cells' middles with these shares is the place, if it is between middles.
+    """
+    at = ((places + 1.0) * side / 2.0 - 0.5).clamp(0.0, side - 1.0)
+    middles = torch.arange(side, device=places.device)
+    x, y = ((1.0 - (at[..., k, None] - middles).abs()).clamp_min(0.0) for k in (0, 1))
+    return (y.unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2)
 
 
 def head_scores(reading: Reading, truth: HeadTruth) -> dict[str, float]:

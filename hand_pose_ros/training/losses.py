@@ -15,7 +15,7 @@ from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canon
 from hand_pose_ros.models.lifter import Lifter
 from hand_pose_ros.training.config import LossWeights
 from hand_pose_ros.training.contrastive import contrastive_loss
-from hand_pose_ros.training.head_losses import head_terms
+from hand_pose_ros.training.head_losses import head_terms, score_terms
 from hand_pose_ros.training.looked import Looked
 
 
@@ -45,15 +45,18 @@ class LifterModel(nn.Module):
             noise: as they are noised.
             t: how much.
             more: images (image, 3, y, x) behind those of the view that only the image network
-                sees; what it makes of all of them is then `pooled`.
+                sees; what it makes of all of them is then `pooled`, and `log_scores` where it
+                has a map of scores for each keypoint.
         """
         if more is None:
             condition, out = self.encoder(*view.inputs), {}
         else:
             assert isinstance(view, ImageView) and isinstance(self.encoder, ImageEncoder)
-            pooled = self.encoder.look.pool(torch.cat((view.patch, more)))
+            pooled, log_scores = own_look(self).trunk(torch.cat((view.patch, more)))
             seen = pooled[: len(view.patch)], *view.inputs[1:]
             condition, out = self.encoder.condition(*seen), {"pooled": pooled}
+            if log_scores is not None:
+                out["log_scores"] = log_scores
         scaled = target * self.lifter.config.point_scale
         noisy = self.lifter.schedule.add_noise(scaled, noise, t)
         prepared = self.lifter.denoiser.prepare(condition)
@@ -119,7 +122,7 @@ def lifter_loss(
     guessed = lifter.baseline.head(hidden.float())
     terms |= _kinematic_terms("baseline", guessed, hands, target, R)
     if looked is not None:
-        terms |= look_terms(model, out["pooled"], looked)
+        terms |= look_terms(model, out["pooled"], looked, out.get("log_scores"))
     return sum(
         (_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())
     ), terms
@@ -131,18 +134,24 @@ def own_look(model: LifterModel) -> OwnLook:
     return model.encoder.look
 
 
-def look_terms(model: LifterModel, pooled: Tensor, looked: Looked) -> dict[str, Tensor]:
+def look_terms(
+    model: LifterModel, pooled: Tensor, looked: Looked, log_scores: Tensor | None = None
+) -> dict[str, Tensor]:
     """Return what the image network's own heads have to learn, and the contrastive term.
 
     Args:
         model: its encoder has a network that learns.
         pooled: what that makes of the images of a view and, behind them, of those of `looked`.
         looked: what is true of them.
+        log_scores: of the keypoints in all of these, where there are any.
     """
     look = own_look(model)
     count = len(looked.truth.present)
-    seen = pooled[:count]
-    terms = head_terms(look.read(seen), looked.truth, look.trunk.places(seen))
+    terms = head_terms(look.read(pooled[:count]), looked.truth)
+    if log_scores is not None:
+        places = look.trunk.places(pooled[:count])
+        assert places is not None
+        terms |= score_terms(places, log_scores[:count], looked.truth)
     if looked.affine is not None and model.projection is not None:
         first, second = pooled[: len(pooled) - count], pooled[count:]
         one, other = model.projection(torch.cat((first, second))).chunk(2)
