@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +19,8 @@ from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
 from hand_pose_ros.data.synthetic.stream import studio_dataset
 from hand_pose_ros.models.image import ImageView
-from hand_pose_ros.models.keypoints import CanonicalView, canonical_view
+from hand_pose_ros.models.keypoints import canonical_view
+from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.config import TrainingConfig
 
 VALIDATION_HANDS = 1024
@@ -27,14 +28,6 @@ VALIDATION_IMAGES = 256
 VALIDATION_SEED = 20_230_814
 _SHUFFLED = 1024
 """Samples of shards that wait while one of them is drawn."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Hands to learn from, and what the encoder sees of them."""
-
-    hands: SampledHands
-    view: CanonicalView | ImageView
 
 
 @runtime_checkable
@@ -56,9 +49,16 @@ class Source(Protocol):
         ...
 
 
-def make_source(config: TrainingConfig) -> Source:
-    """Return the source of a run."""
-    return KeypointSource(config) if config.model == "keypoints" else ImageSource(config)
+def make_source(config: TrainingConfig, part: tuple[int, int] = (0, 1)) -> Source:
+    """Return the source of a run.
+
+    Args:
+        config: of the whole run.
+        part: (k, n): the k-th of n processes that train together.
+    """
+    rows = replace(config.image, rows=max(config.image.rows // part[1], 1))
+    config = replace(config, batch=config.batch // part[1], devices=1, image=rows)
+    return KeypointSource(config) if config.model == "keypoints" else ImageSource(config, part)
 
 
 class KeypointSource:
@@ -86,8 +86,8 @@ class KeypointSource:
 class ImageSource:
     """Rendered hands with the images, and sampled hands that have keypoints only."""
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self._config, self.images = config, 0
+    def __init__(self, config: TrainingConfig, part: tuple[int, int] = (0, 1)) -> None:
+        self._config, self._part, self.images = config, part, 0
         self._rows: Iterator[SeenHands] | None = None
         self._validation: SeenHands | None = None
 
@@ -138,6 +138,7 @@ class ImageSource:
                 transform=transform,
                 shuffle=_SHUFFLED,
                 seed=config.seed + self.images,
+                part=self._part,
             )
             return Turns([shards])
         turns, done = Counter(options.presets), self.images // len(options.presets)
@@ -147,6 +148,7 @@ class ImageSource:
                 seed=config.seed,
                 first_block=-(-done * count // BLOCK),
                 transform=transform,
+                part=self._part,
             )
             for name, count in turns.items()
         }
