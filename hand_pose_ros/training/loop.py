@@ -145,7 +145,8 @@ class LifterTraining:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.generator.set_state(randomness[self.fabric.global_rank])
+        # A copy: torch 2.13 crashes on a state that is a part of another tensor.
+        self.generator.set_state(randomness[self.fabric.global_rank].clone())
         self.step = int(state["step"])
         self.source.images = int(state.get("images", 0))
 
