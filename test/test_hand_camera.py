@@ -71,6 +71,15 @@ def test_a_crop_sees_the_same_rays(distortion: tuple[float, ...], model: str) ->
     np.testing.assert_allclose(rays, points()[..., :2] / points()[..., 2:], atol=1e-7)
 
 
+@pytest.mark.parametrize(("distortion", "model"), LENSES[2:7])
+def test_a_distorted_point_is_where_opencv_says(distortion: tuple[float, ...], model: str) -> None:
+    still = np.zeros(3)
+    flat = points().reshape(-1, 3)
+    expected, _ = cv2.projectPoints(flat, still, still, K, np.array(distortion))
+    seen = lens(distortion, model).project(flat)
+    np.testing.assert_allclose(seen, expected[:, 0], rtol=0.0, atol=1e-9)
+
+
 def test_a_point_projected_by_hand() -> None:
     # x = 0.1 / 0.5 = 0.2, y = -0.05 / 0.5 = -0.1: 610 * 0.2 + 318 and 600 * -0.1 + 245.
     np.testing.assert_allclose(lens((), "").project([0.1, -0.05, 0.5]), [440.0, 185.0])

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from training_samples import TINY
 
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
@@ -13,21 +14,6 @@ from hand_pose_ros.training.checkpoint import load_checkpoint
 from hand_pose_ros.training.config import TrainingConfig, load_config
 from hand_pose_ros.training.loop import LifterTraining
 from hand_pose_ros.training.losses import lifter_loss
-
-TINY = [
-    "steps=6",
-    "batch=16",
-    "warmup=1",
-    "validate_every=6",
-    "checkpoint_every=3",
-    "threads=1",
-    "lifter.condition=16",
-    "lifter.unet_widths=[16, 24]",
-    "lifter.head_width=32",
-    "lifter.head_blocks=1",
-    "encoder.width=32",
-    "encoder.blocks=1",
-]
 
 
 @pytest.fixture(autouse=True)

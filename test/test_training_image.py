@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 from test_data_shards import synth_sample, write_shards
-from test_training import TINY
+from training_samples import TINY
 
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.errors import ConfigError, InputError

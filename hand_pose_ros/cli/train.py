@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
             f"{training.checkpoint} exists; go on with --resume or choose another --out"
         )
     weights = training.run()
+    if not training.leads:
+        return 0
     print(f"weights: {weights}")
     seen = "sampled hands" if config.model == "keypoints" else "rendered hands"
     for method, error in training.validate().items():

@@ -27,7 +27,9 @@ from hand_pose_ros.models.landmark_network import SIDE
 
 _ROOT_ANGLES = len(skeleton.DOFS) - len(skeleton.ARTICULATION)
 
-_LEAST_VISIBLE = 6
+_LEAST_BLUR = 0.3
+"""Standard deviation [px] of a blur that can be seen."""
+LEAST_VISIBLE = 6
 """Visible joints from which a hand of several is worth a look."""
 
 
@@ -39,7 +41,8 @@ class AugmentConfig:
         shift: of where the virtual camera looks, in radii of the hand in view.
         scale: of the logarithm of how wide it sees.
         turn: about its axis [rad].
-        colour: of the logarithm of the gain of each channel; half of it of the common exposure.
+        colour: of the logarithm of the gain of each channel; half of it of the common exposure,
+            somewhat more of the exponent of the tone curve.
         blur: most blur of a third of the views [px of the view].
         noise: most noise of a third of the views, of 255 levels.
         grey: share of views without colour.
@@ -100,7 +103,7 @@ class PatchTransform:
     def __call__(self, sample: SynthSample) -> SeenHands:
         """Return one hand of a sample, drawn among those of which something is seen."""
         random = np.random.default_rng([self._seed, sample.index])
-        seen = [hand for hand in sample.hands if hand.visible.sum() >= _LEAST_VISIBLE]
+        seen = [hand for hand in sample.hands if hand.visible.sum() >= LEAST_VISIBLE]
         hands = seen or [max(sample.hands, key=lambda hand: int(hand.visible.sum()))]
         hand = hands[int(random.integers(len(hands)))]
         return self.seen(sample.image_rgb, sample.camera, hand, random)
@@ -172,14 +175,14 @@ def shaken(
     import cv2
 
     gain = np.exp(augment.colour * (random.standard_normal(3) + 0.5 * random.standard_normal()))
-    gamma = float(np.exp(0.15 * random.standard_normal()))
+    gamma = float(np.exp(1.25 * augment.colour * random.standard_normal()))
     levels = 255.0 * (np.arange(256) / 255.0)[:, None] ** gamma * gain
     table = np.clip(levels, 0.0, 255.0).astype(np.uint8)
     patch = np.asarray(cv2.LUT(patch, table.reshape(256, 1, 3)), np.uint8)
     if random.random() < augment.grey:
         patch = np.repeat(patch.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
-    if random.random() < 1.0 / 3.0:
-        sigma = random.uniform(0.3, max(augment.blur, 0.31))
+    if random.random() < 1.0 / 3.0 and augment.blur > _LEAST_BLUR:
+        sigma = random.uniform(_LEAST_BLUR, augment.blur)
         patch = np.asarray(cv2.GaussianBlur(patch, (0, 0), sigma), np.uint8)
     if random.random() < 1.0 / 3.0:
         grain = random.normal(0.0, random.uniform(0.0, augment.noise), patch.shape)

@@ -17,6 +17,9 @@ from hand_pose_ros.errors import InputError, ShapeError
 DISTORTION_MODELS = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14)}
 """Polynomial models of sensor_msgs/CameraInfo and the numbers of coefficients they may have."""
 
+_TILTED = 14
+"""Coefficients of a model with a tilted sensor."""
+
 FISHEYE = "equidistant"
 """The fisheye model of sensor_msgs/CameraInfo (Kannala and Brandt 2006); 4 coefficients."""
 
@@ -125,6 +128,8 @@ class Camera:
         return replace(self, K=K, distortion=_mirrored(self.distortion, self.distortion_model))
 
     def _distort(self, rays: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if len(self.distortion) < _TILTED and self.distortion_model != FISHEYE:
+            return _bent(rays, self.distortion)
         import cv2
 
         flat = np.ascontiguousarray(rays.reshape(-1, 1, 2))
@@ -207,6 +212,29 @@ def _check_distortion(coefficients: tuple[float, ...], model: str) -> None:
         raise InputError(
             f"distortion has {len(coefficients)} coefficients; {model!r} takes {counts}"
         )
+
+
+def _bent(
+    rays: npt.NDArray[np.float64], coefficients: tuple[float, ...]
+) -> npt.NDArray[np.float64]:
+    """Return distorted rays (*batch, 2).
+
+    OpenCV's own function also works out all derivatives and takes ten times as long.
+
+    Source: OpenCV's documentation of calib3d, the model without a tilted sensor.
+    """
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = (*coefficients, *[0.0] * 12)[:12]
+    x, y = np.ascontiguousarray(np.moveaxis(rays, -1, 0))
+    xx, yy, xy = x * x, y * y, x * y
+    r = xx + yy
+    radial = 1.0 + r * (k1 + r * (k2 + r * k3))
+    if k4 or k5 or k6:
+        radial = radial / (1.0 + r * (k4 + r * (k5 + r * k6)))
+    across = x * radial + 2.0 * p1 * xy + p2 * (r + 2.0 * xx)
+    down = y * radial + 2.0 * p2 * xy + p1 * (r + 2.0 * yy)
+    if s1 or s2 or s3 or s4:
+        across, down = across + r * (s1 + r * s2), down + r * (s3 + r * s4)
+    return np.stack((across, down), axis=-1)
 
 
 def _mirrored(coefficients: tuple[float, ...], model: str) -> tuple[float, ...]:

@@ -209,7 +209,9 @@ def _spread(hypotheses: Tensor) -> Tensor:
 
 
 def _draw(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+    """Return noise drawn where the generator is, or where `like` is without one."""
+    device = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
 
 
 def _noises(x: Tensor, generator: torch.Generator | None) -> Iterator[Tensor]:

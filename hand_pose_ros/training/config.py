@@ -18,6 +18,7 @@ from hand_pose_ros.models.encoders import MEDIAPIPE, check_encoder
 from hand_pose_ros.models.lifter import LifterConfig
 from hand_pose_ros.models.registry import CONDITIONS
 from hand_pose_ros.training.contrastive import ContrastiveConfig
+from hand_pose_ros.training.devices import ACCELERATORS
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ class TrainingConfig:
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
         model: what it sees, one of `registry.CONDITIONS`.
+        batch: hands of a step, of all processes together.
+        threads: of each process, on a CPU.
+        mixed: whether the networks run in bfloat16; kinematics and losses never do.
+        accelerator: what computes, one of `devices.ACCELERATORS`.
+        devices: how many of them; each has a process and an equal share of the batch.
     """
 
     steps: int = 8000
@@ -132,6 +138,8 @@ class TrainingConfig:
     checkpoint_every: int = 500
     threads: int = 2
     mixed: bool = True
+    accelerator: str = "auto"
+    devices: int = 1
     start: str = ""
     detected: str = ""
     detected_share: float = 0.25
@@ -149,9 +157,21 @@ class TrainingConfig:
             raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {CONDITIONS}")
         if self.model != "keypoints" and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
-        for name in ("steps", "batch", "validate_every", "checkpoint_every", "threads"):
+        if self.accelerator not in ACCELERATORS:
+            raise ConfigError(
+                f"accelerator {self.accelerator!r} is unknown; there are {', '.join(ACCELERATORS)}"
+            )
+        for name in (
+            *("steps", "batch", "validate_every", "checkpoint_every", "threads", "devices"),
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        rows = () if self.model == "keypoints" else (self.image.rows,)
+        for count in (self.batch, *rows):
+            if count % self.devices:
+                raise ConfigError(
+                    f"{count} hands cannot be shared equally by {self.devices} devices"
+                )
         if not 0.0 < self.learning_rate < 1.0:
             raise ConfigError(f"learning_rate is {self.learning_rate}; allowed are 0 to 1")
         for name in ("ema", "detected_share"):

@@ -137,8 +137,9 @@ def nt_xent(
         raise InputError(f"a contrastive loss of {count} hand; at least 2 are needed")
     views = functional.normalize(torch.cat((first, second)), dim=-1)
     similarity = views @ views.T / temperature
-    similarity = similarity.masked_fill(torch.eye(2 * count, dtype=torch.bool), float("-inf"))
-    partner = torch.arange(2 * count).roll(count)
+    itself = torch.eye(2 * count, dtype=torch.bool, device=views.device)
+    similarity = similarity.masked_fill(itself, float("-inf"))
+    partner = torch.arange(2 * count, device=views.device).roll(count)
     return functional.cross_entropy(similarity, partner)
 
 

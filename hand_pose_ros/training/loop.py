@@ -20,6 +20,7 @@ from hand_pose_ros.models.encoders import MEDIAPIPE
 from hand_pose_ros.models.image import ImageEncoder, ImageView
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
+from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.checkpoint import (
     export_weights,
     load_checkpoint,
@@ -28,10 +29,11 @@ from hand_pose_ros.training.checkpoint import (
 )
 from hand_pose_ros.training.config import TrainingConfig
 from hand_pose_ros.training.contrastive import Projection
+from hand_pose_ros.training.devices import make_fabric
 from hand_pose_ros.training.head_losses import head_scores
-from hand_pose_ros.training.losses import LifterModel, lifter_loss, own_look
+from hand_pose_ros.training.losses import LifterModel, LifterObjective, own_look
 from hand_pose_ros.training.pretrained import landmark_network
-from hand_pose_ros.training.sources import VALIDATION_SEED, Batch, make_source
+from hand_pose_ros.training.sources import VALIDATION_SEED, make_source
 
 
 def build_model(config: TrainingConfig) -> LifterModel:
@@ -55,22 +57,32 @@ class LifterTraining:
 
     def __init__(self, config: TrainingConfig, out: Path) -> None:
         self.config, self.out = config, out
+        self.fabric = make_fabric(config.accelerator, config.devices)
+        self.fabric.launch()
+        rank, count = self.fabric.global_rank, self.fabric.world_size
         torch.manual_seed(config.seed)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator = torch.Generator().manual_seed(config.seed + rank)
         self.model = build_model(config)
         if config.start:
             load_weights(Path(config.start), self.model, config)
         self.ema = build_model(config)
         self.ema.load_state_dict(self.model.state_dict())
-        self.ema.requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
+        self.ema.requires_grad_(False).to(self.fabric.device)
+        optimizer = torch.optim.AdamW(
             [each for each in self.model.parameters() if each.requires_grad],
             config.learning_rate,
             weight_decay=config.weight_decay,
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self._rate(s))
+        objective = LifterObjective(self.model, config.loss, config.mixed)
+        self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
         self.step = 0
-        self.source = make_source(config)
+        self.source = make_source(config, (rank, count))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process, of those that train together, that writes and speaks."""
+        return bool(self.fabric.is_global_zero)
 
     @property
     def checkpoint(self) -> Path:
@@ -80,13 +92,13 @@ class LifterTraining:
     def run(self) -> Path:
         """Train to the configured step and return the path of the exported weights."""
         self.out.mkdir(parents=True, exist_ok=True)
-        with SummaryWriter(str(self.out), purge_step=self.step) as writer, self._progress() as bar:
+        with self._writer() as writer, self._progress() as bar:
             while self.step < self.config.steps:
                 terms = self._train_step()
                 bar.update(1)
-                if self.step % 50 == 0:
+                if writer is not None and self.step % 50 == 0:
                     self._log(writer, "train", terms)
-                if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
+                if writer is not None and self._to_validate:
                     errors = self.validate()
                     self._log(writer, "validation", errors | self.validate_heads())
                     bar.set_postfix({name: f"{value:.2f}" for name, value in errors.items()})
@@ -94,11 +106,16 @@ class LifterTraining:
                     self.save()
         self.save()
         weights = self.out / f"{self.config.model}.safetensors"
-        export_weights(weights, self.ema.state_dict(), self.config)
+        if self.leads:
+            export_weights(weights, self.ema.state_dict(), self.config)
+        self.fabric.barrier()
         return weights
 
     def save(self) -> None:
-        """Write the state of the run."""
+        """Write the state of the run; all processes have to take part."""
+        randomness = torch.atleast_2d(self.fabric.all_gather(self.generator.get_state()))
+        if not self.leads:
+            return
         save_checkpoint(
             self.checkpoint,
             {
@@ -106,7 +123,7 @@ class LifterTraining:
                 "ema": self.ema.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
-                "generator": self.generator.get_state(),
+                "generator": randomness.cpu(),
                 "step": self.step,
                 "images": self.source.images,
                 "config": json.dumps(dataclasses.asdict(self.config)),
@@ -117,7 +134,7 @@ class LifterTraining:
         """Go on where `save` left off.
 
         Raises:
-            InputError: no checkpoint, or one of networks of another size.
+            InputError: no checkpoint, or one of networks of another size or of as many processes.
         """
         state = load_checkpoint(self.checkpoint)
         trained = networks_of(json.loads(state["config"]))
@@ -126,18 +143,30 @@ class LifterTraining:
                 raise InputError(
                     f"{self.checkpoint} has {name} {trained[name]}; the configuration says {now}"
                 )
+        randomness = torch.atleast_2d(state["generator"])
+        if len(randomness) != self.fabric.world_size:
+            raise InputError(
+                f"{self.checkpoint} is of {len(randomness)} processes; "
+                f"the configuration says devices {self.fabric.world_size}"
+            )
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.generator.set_state(state["generator"])
+        # A copy: torch 2.13 crashes on a state that is a part of another tensor.
+        self.generator.set_state(randomness[self.fabric.global_rank].clone())
         self.step = int(state["step"])
         self.source.images = int(state.get("images", 0))
 
     def validate(self) -> dict[str, float]:
         """Return the errors of the averaged weights, see `validate`."""
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
-        return validate(self.ema, self.source.validation(generator), generator)
+        batch = self.source.validation(generator).to(self.fabric.device)
+        return validate(self.ema, batch, generator)
+
+    @property
+    def _to_validate(self) -> bool:
+        return self.step % self.config.validate_every == 0 or self.step == self.config.steps
 
     def validate_heads(self) -> dict[str, float]:
         """Return what the heads of the averaged image network reach; none where none is trained.
@@ -145,7 +174,7 @@ class LifterTraining:
         See `head_scores`.
         """
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
-        batch = self.source.validation(generator)
+        batch = self.source.validation(generator).to(self.fabric.device)
         if batch.looked is None or not isinstance(batch.view, ImageView):
             return {}
         look = own_look(self.ema).eval()
@@ -158,8 +187,10 @@ class LifterTraining:
         self.model.train()
         loss, terms = self._loss(self.source.draw(self.generator))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(
+            self.objective, self.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
+        )
         self.optimizer.step()
         self.schedule.step()
         self.step += 1
@@ -169,15 +200,7 @@ class LifterTraining:
     def _loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         advice = f"training diverged at step {self.step}; a lower learning_rate may help"
         try:
-            loss, terms = lifter_loss(
-                self.model,
-                batch.hands,
-                self.config.loss,
-                self.generator,
-                self.config.mixed,
-                batch.view,
-                batch.looked,
-            )
+            loss, terms = self.objective(batch.to(self.fabric.device), self.generator)
         except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
             raise HandPoseError(f"{advice} ({error})") from error
         if not torch.isfinite(loss):
@@ -201,12 +224,30 @@ class LifterTraining:
         writer.add_scalar("rate", self.schedule.get_last_lr()[0], self.step)
 
     @contextmanager
+    def _writer(self) -> Iterator[SummaryWriter | None]:
+        """Yield what logs are written with; only one process has it."""
+        if not self.leads:
+            yield None
+            return
+        with SummaryWriter(str(self.out), purge_step=self.step) as writer:
+            yield writer
+
+    @contextmanager
     def _progress(self) -> Iterator[tqdm]:
         started = time.monotonic()
-        with tqdm(total=self.config.steps, initial=self.step, unit="step", desc="train") as bar:
+        with tqdm(
+            total=self.config.steps,
+            initial=self.step,
+            unit="step",
+            desc="train",
+            disable=not self.leads,
+        ) as bar:
             yield bar
         seconds = time.monotonic() - started
-        (self.out / "time.json").write_text(json.dumps({"seconds": seconds, "steps": self.step}))
+        if self.leads:
+            (self.out / "time.json").write_text(
+                json.dumps({"seconds": seconds, "steps": self.step})
+            )
 
 
 def networks_of(config: dict) -> dict[str, Any]:

@@ -13,10 +13,33 @@ from hand_pose_ros.models.heads import palm_frame
 from hand_pose_ros.models.image import ImageEncoder, ImageView
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
+from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.config import LossWeights
 from hand_pose_ros.training.contrastive import contrastive_loss
 from hand_pose_ros.training.head_losses import head_terms, score_terms
 from hand_pose_ros.training.looked import Looked
+
+
+class LifterObjective(nn.Module):
+    """The loss of a model as one module, whose gradients several processes can average."""
+
+    def __init__(self, model: LifterModel, weights: LossWeights, mixed: bool) -> None:
+        super().__init__()
+        self.model, self._weights, self._mixed = model, weights, mixed
+
+    def forward(
+        self, batch: Batch, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what `lifter_loss` does."""
+        return lifter_loss(
+            self.model,
+            batch.hands,
+            self._weights,
+            generator,
+            self._mixed,
+            batch.view,
+            batch.looked,
+        )
 
 
 class LifterModel(nn.Module):
@@ -95,9 +118,9 @@ def lifter_loss(
     R = view.R_canonical_camera
     target = hands.joints @ R.transpose(-1, -2)
     lifter = model.lifter
-    t = _draw_steps(lifter.schedule.steps, len(target), generator)
-    noise = torch.randn(target.shape, generator=generator)
-    with _bfloat16(mixed):
+    t = _draw_steps(lifter.schedule.steps, len(target), generator).to(target.device)
+    noise = _normal(target, generator)
+    with _bfloat16(mixed, target):
         out = model(view, target, noise, t, None if looked is None else looked.more)
     out = {name: tensor.float() for name, tensor in out.items()}
     if lifter.config.prediction == "x0":
@@ -106,18 +129,17 @@ def lifter_loss(
         terms = {"diffusion": (out["predicted"] - noise).square().mean()}
 
     clean = _clean_points(lifter, out, t).detach()
-    shaken = target + torch.randn(target.shape, generator=generator) * (
-        0.12 * torch.rand(len(target), 1, 1, generator=generator)
-    )
+    spread = _normal(target, generator)
+    shaken = target + spread * 0.12 * torch.rand(len(target), 1, 1, generator=generator).to(target)
     half = len(target) // 4
     points = torch.cat((shaken[:half], clean[half:]))
     ik = lifter.inverse_kinematics
     R_palm = palm_frame(points)
-    with _bfloat16(mixed):
+    with _bfloat16(mixed, target):
         hidden = ik.trunk(ik.features(points, R_palm))
     solved = ik.place(hidden.float(), R_palm)
     terms |= _kinematic_terms("inverse_kinematics", solved, hands, target, R)
-    with _bfloat16(mixed):
+    with _bfloat16(mixed, target):
         hidden = lifter.baseline.trunk(out["condition"])
     guessed = lifter.baseline.head(hidden.float())
     terms |= _kinematic_terms("baseline", guessed, hands, target, R)
@@ -165,8 +187,13 @@ def _draw_steps(steps: int, count: int, generator: torch.Generator) -> Tensor:
     return (steps * uniform.sqrt()).long().clamp(max=steps - 1)
 
 
-def _bfloat16(mixed: bool) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return noise drawn where the generator is, so that it is the same on every device."""
+    return torch.randn(like.shape, generator=generator).to(like)
+
+
+def _bfloat16(mixed: bool, like: Tensor) -> torch.autocast:
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=mixed)
 
 
 def _clean_points(lifter: Lifter, out: dict, t: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,30 +19,16 @@ from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
 from hand_pose_ros.data.synthetic.stream import studio_dataset
 from hand_pose_ros.models.image import ImageView
-from hand_pose_ros.models.keypoints import CanonicalView, canonical_view
+from hand_pose_ros.models.keypoints import canonical_view
+from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.config import LossWeights, TrainingConfig
-from hand_pose_ros.training.looked import Backgrounds, Looked, looked_at
+from hand_pose_ros.training.looked import Backgrounds, looked_at
 
 VALIDATION_HANDS = 1024
 VALIDATION_IMAGES = 256
 VALIDATION_SEED = 20_230_814
 _SHUFFLED = 1024
 """Samples of shards that wait while one of them is drawn."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Hands to learn from, and what the encoder sees of them.
-
-    Attributes:
-        hands: the truth.
-        view: what the encoder sees.
-        looked: what an image network that is trained sees beside that, and has to say.
-    """
-
-    hands: SampledHands
-    view: CanonicalView | ImageView
-    looked: Looked | None = None
 
 
 @runtime_checkable
@@ -64,9 +50,16 @@ class Source(Protocol):
         ...
 
 
-def make_source(config: TrainingConfig) -> Source:
-    """Return the source of a run."""
-    return KeypointSource(config) if config.model == "keypoints" else ImageSource(config)
+def make_source(config: TrainingConfig, part: tuple[int, int] = (0, 1)) -> Source:
+    """Return the source of a run.
+
+    Args:
+        config: of the whole run.
+        part: (k, n): the k-th of n processes that train together.
+    """
+    rows = replace(config.image, rows=max(config.image.rows // part[1], 1))
+    config = replace(config, batch=config.batch // part[1], devices=1, image=rows)
+    return KeypointSource(config) if config.model == "keypoints" else ImageSource(config, part)
 
 
 class KeypointSource:
@@ -94,8 +87,8 @@ class KeypointSource:
 class ImageSource:
     """Rendered hands with the images, and sampled hands that have keypoints only."""
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self._config, self.images = config, 0
+    def __init__(self, config: TrainingConfig, part: tuple[int, int] = (0, 1)) -> None:
+        self._config, self._part, self.images = config, part, 0
         self._rows: Iterator[SeenHands] | None = None
         self._validation: SeenHands | None = None
         self._backgrounds: Backgrounds | None = None
@@ -149,7 +142,7 @@ class ImageSource:
         contrast = config.contrastive if weights is not None and weights.contrastive else None
         mirror = round(options.mirrored * count)
         looked = looked_at(seen, batch.view.patch, empty, mirror, contrast, generator)
-        return replace(batch, looked=looked)
+        return Batch(batch.hands, batch.view, looked)
 
     def _loader(self) -> DataLoader:
         options = self._config.image
@@ -172,6 +165,7 @@ class ImageSource:
                 transform=transform,
                 shuffle=_SHUFFLED,
                 seed=config.seed + self.images,
+                part=self._part,
             )
             return Turns([shards])
         turns, done = Counter(options.presets), self.images // len(options.presets)
@@ -181,6 +175,7 @@ class ImageSource:
                 seed=config.seed,
                 first_block=-(-done * count // BLOCK),
                 transform=transform,
+                part=self._part,
             )
             for name, count in turns.items()
         }

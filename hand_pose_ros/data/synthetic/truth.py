@@ -58,8 +58,9 @@ def visible_joints(
 def box_of(pixels: Array, width: int, height: int) -> Array:
     """Return x, y, width, height [px] around points (N, 2), cut off at the image's edges."""
     edge = np.array((width, height)) - 0.5
-    low = np.clip(pixels.min(axis=0), -0.5, edge)
-    high = np.clip(pixels.max(axis=0), -0.5, edge)
+    across_down = np.ascontiguousarray(pixels.T)
+    low = np.clip(across_down.min(axis=1), -0.5, edge)
+    high = np.clip(across_down.max(axis=1), -0.5, edge)
     return np.concatenate((low, high - low))
 
 

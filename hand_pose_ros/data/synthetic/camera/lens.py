@@ -173,9 +173,8 @@ def _lookup(
     y, down = _interpolation(camera.height)
     nodes_px = np.stack(np.meshgrid(x, y), axis=-1)
     found = pinhole.project_rays(_rays(camera, nodes_px))
-    found = found.astype(np.float32)
-    full = [down @ found[..., axis] @ across.T for axis in range(2)]
-    return full[0], full[1]
+    at_x, at_y = np.ascontiguousarray(np.moveaxis(found, -1, 0), np.float32)
+    return down @ (at_x @ across.T), down @ (at_y @ across.T)
 
 
 @lru_cache(maxsize=8)
