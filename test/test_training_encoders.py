@@ -9,8 +9,8 @@ import torch
 from test_data_shards import synth_sample
 from test_models_encoders import TINY as TINY_NETWORK
 from test_models_encoders import real_timm
-from test_training import TINY
 from test_training_image import IMAGES, little  # noqa: F401
+from training_samples import TINY
 
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.data.patches import AugmentConfig, PatchTransform, collate
