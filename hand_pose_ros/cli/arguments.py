@@ -31,3 +31,21 @@ def add_hand_scale(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="measured length from wrist to index knuckle; without it that of an average adult",
     )
+
+
+def add_temporal(parser: argparse.ArgumentParser) -> None:
+    """Add `--temporal` and `--window`."""
+    parser.add_argument(
+        "--temporal",
+        default="off",
+        metavar="MODE",
+        help="see each hand beside its other frames: off (the default), causal: those before it, "
+        "or centred: those after it, too",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=16,
+        metavar="N",
+        help="how far it sees, in slots of 1/30 s (default: 16)",
+    )

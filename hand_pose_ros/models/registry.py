@@ -9,6 +9,9 @@ from hand_pose_ros.errors import ConfigError
 CONDITIONS = ("keypoints", "image", "fused")
 """What a model sees of a hand: 2D keypoints, the image alone, or the image and the keypoints."""
 
+TEMPORAL = "temporal"
+"""The transformer that refines what any of the models says over a window of frames."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -51,6 +54,9 @@ MODELS = {
         averaged_with=("keypoints",),
     ),
 }
+
+TEMPORAL_WEIGHTS = ("temporal.safetensors", "")
+"""Their file, and its sha256."""
 
 
 def model_entry(name: str) -> ModelEntry:

@@ -19,6 +19,7 @@ from hand_pose_ros.runtime.config import EstimatorConfig
 from hand_pose_ros.runtime.estimate import HandEstimate, ScaleSource
 from hand_pose_ros.runtime.lift import LiftedHand
 from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
+from hand_pose_ros.runtime.temporal import FrameBuffer
 from hand_pose_ros.runtime.track import Tracked
 
 _MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
@@ -44,9 +45,10 @@ class CalibratedHand:
 
 
 class HandState:
-    """What is remembered of one hand: its shape, its size, its filters."""
+    """What is remembered of one hand: its shape, its size, its filters, its last frames."""
 
     def __init__(self, config: EstimatorConfig, known: CalibratedHand | None = None) -> None:
+        self.frames = FrameBuffer()
         self.shape = ShapeAverage(config.average_s)
         self.filter = PoseFilter(config.smoothing)
         self.dt = 0.0

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from hand_pose_ros.errors import InputError
+from hand_pose_ros.models.registry import TEMPORAL
 from hand_pose_ros.training.config import TrainingConfig
 
 NOT_OURS = "encoder.look."
@@ -56,11 +57,7 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
         for name, tensor in tensors.items()
         if not name.startswith(NOT_OURS)
     }
-    metadata = {
-        "model": config.model,
-        "lifter": json.dumps(asdict(config.lifter)),
-        "encoder": json.dumps(asdict(config.encoder)),
-    }
+    metadata = {"model": config.model, **_sizes(config)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(half, partial, metadata=metadata)
@@ -91,8 +88,7 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
         InputError: as for `read_weights`, or they are of networks of another size or kind.
     """
     metadata, tensors = read_weights(path)
-    for block in ("lifter", "encoder"):
-        wanted = json.dumps(asdict(getattr(config, block)))
+    for block, wanted in _sizes(config).items():
         if metadata.get(block) != wanted:
             raise InputError(
                 f"{path} has {block} {metadata.get(block)}; the configuration says {wanted}"
@@ -100,4 +96,11 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
     kind = metadata.get("model", "keypoints")
     if kind != "keypoints" and config.model == "keypoints":
         raise InputError(f"{path} has a model of {kind}; a keypoint model cannot begin with it")
-    model.load_state_dict(tensors, strict=config.model == "keypoints")
+    model.load_state_dict(tensors, strict=config.model in ("keypoints", TEMPORAL))
+
+
+def _sizes(config: TrainingConfig) -> dict[str, str]:
+    """Return what the shapes of the weights depend on, as JSON by its name."""
+    if config.model == TEMPORAL:
+        return {"network": json.dumps(asdict(config.tracks.network))}
+    return {name: json.dumps(asdict(getattr(config, name))) for name in ("lifter", "encoder")}

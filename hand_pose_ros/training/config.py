@@ -13,9 +13,14 @@ import yaml
 from hand_pose_ros.data.patches import AugmentConfig
 from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
+from hand_pose_ros.data.synthetic.tracks import TrackConfig
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models.lifter import LifterConfig
-from hand_pose_ros.models.registry import CONDITIONS
+from hand_pose_ros.models.registry import CONDITIONS, TEMPORAL
+from hand_pose_ros.models.temporal import TemporalConfig
+
+TRAINABLE = (*CONDITIONS, TEMPORAL)
+"""What `hand-pose train --model` takes."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,63 @@ class LossWeights:
     projection: float = 0.2
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 0.0:
-                raise ConfigError(f"loss weight {name} is {value}; it must not be negative")
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class TemporalLossWeights:
+    """Weights of the terms of `training.temporal_loss`."""
+
+    joints: float = 1.0
+    angles: float = 0.1
+    velocity: float = 0.5
+    acceleration: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class TracksConfig:
+    """What the temporal transformer is trained on: a pool of lifted tracks that is slowly renewed.
+
+    Attributes:
+        lifter: weights of the keypoint lifter that lifts them; empty for those that ship.
+        pool: how many tracks there are at a time.
+        fresh: how many of them are replaced in each step.
+        hidden: most of a window that is masked.
+        validation: tracks, others, on which it is measured.
+        sampled: how they move and how their detector errs.
+        network: sizes of the transformer.
+        loss: weights of its terms.
+    """
+
+    lifter: str = ""
+    pool: int = 3840
+    fresh: int = 0
+    hidden: float = 0.5
+    validation: int = 128
+    sampled: TrackConfig = field(default_factory=TrackConfig)
+    network: TemporalConfig = field(default_factory=TemporalConfig)
+    loss: TemporalLossWeights = field(default_factory=TemporalLossWeights)
+
+    def __post_init__(self) -> None:
+        if self.pool < 1 or self.validation < 1 or not 0 <= self.fresh <= self.pool:
+            raise ConfigError(
+                f"pool is {self.pool}, validation is {self.validation}, fresh is {self.fresh}; "
+                "two of at least 1 and one of 0 to pool are needed"
+            )
+        if not 0.0 <= self.hidden < 1.0:
+            raise ConfigError(f"hidden is {self.hidden}; allowed are 0 up to, not including, 1")
+        if self.sampled.frames < self.network.window:
+            raise ConfigError(
+                f"tracks have {self.sampled.frames} frames; the window has {self.network.window}"
+            )
+        if self.sampled.slot_s != self.network.slot_s:
+            raise ConfigError(
+                f"slot_s of the tracks is {self.sampled.slot_s}; that of the network is "
+                f"{self.network.slot_s}"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,7 +146,8 @@ class TrainingConfig:
             models can begin with a keypoint model, and then add to it.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
-        model: what it sees, one of `registry.CONDITIONS`.
+        model: what it sees, one of `registry.CONDITIONS`, or `registry.TEMPORAL`.
+        tracks: of the temporal transformer alone, which looks at `noise` beside it.
     """
 
     steps: int = 8000
@@ -112,11 +172,12 @@ class TrainingConfig:
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     image: ImageConfig = field(default_factory=ImageConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    tracks: TracksConfig = field(default_factory=TracksConfig)
 
     def __post_init__(self) -> None:
-        if self.model not in CONDITIONS:
-            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {CONDITIONS}")
-        if self.model != "keypoints" and self.image.rows > self.batch:
+        if self.model not in TRAINABLE:
+            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {TRAINABLE}")
+        if self.model in ("image", "fused") and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         for name in ("steps", "batch", "validate_every", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
@@ -128,6 +189,12 @@ class TrainingConfig:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}; allowed are 0 up to, not including, 1"
                 )
+
+
+def _check_weights(block: LossWeights | TemporalLossWeights) -> None:
+    for name, value in vars(block).items():
+        if value < 0.0:
+            raise ConfigError(f"loss weight {name} is {value}; it must not be negative")
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainingConfig:

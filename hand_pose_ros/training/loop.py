@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -42,16 +43,22 @@ def build_model(config: TrainingConfig) -> LifterModel:
 
 
 class LifterTraining:
-    """A run that can stop at any step and go on as if it had not: model, optimiser, randomness."""
+    """A run that can stop at any step and go on as if it had not: model, optimiser, randomness.
+
+    What it trains, on what and how that is measured are the methods at its end.
+    """
+
+    sizes: tuple[str, ...] = ("model", "lifter", "encoder")
+    """Blocks of the configuration that must be the same where a run goes on."""
 
     def __init__(self, config: TrainingConfig, out: Path) -> None:
         self.config, self.out = config, out
         torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.model = build_model(config)
+        self.model = self.build()
         if config.start:
             load_weights(Path(config.start), self.model, config)
-        self.ema = build_model(config)
+        self.ema = self.build()
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
@@ -61,7 +68,7 @@ class LifterTraining:
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: self._rate(s))
         self.step = 0
-        self.source = make_source(config)
+        self.source = self.make_source()
 
     @property
     def checkpoint(self) -> Path:
@@ -112,7 +119,7 @@ class LifterTraining:
         """
         state = load_checkpoint(self.checkpoint)
         trained = json.loads(state["config"])
-        for block in ("model", "lifter", "encoder"):
+        for block in self.sizes:
             now = json.loads(json.dumps(dataclasses.asdict(self.config)[block]))
             if trained.get(block, "keypoints") != now:
                 raise InputError(
@@ -126,15 +133,10 @@ class LifterTraining:
         self.step = int(state["step"])
         self.source.images = int(state.get("images", 0))
 
-    def validate(self) -> dict[str, float]:
-        """Return the errors of the averaged weights, see `validate`."""
-        generator = torch.Generator().manual_seed(VALIDATION_SEED)
-        return validate(self.ema, self.source.validation(generator), generator)
-
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
         self.model.train()
-        loss, terms = self._loss(self.source.draw(self.generator))
+        loss, terms = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -144,17 +146,10 @@ class LifterTraining:
         self._average()
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
 
-    def _loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         advice = f"training diverged at step {self.step}; a lower learning_rate may help"
         try:
-            loss, terms = lifter_loss(
-                self.model,
-                batch.hands,
-                self.config.loss,
-                self.generator,
-                self.config.mixed,
-                batch.view,
-            )
+            loss, terms = self.next_loss()
         except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
             raise HandPoseError(f"{advice} ({error})") from error
         if not torch.isfinite(loss):
@@ -186,6 +181,31 @@ class LifterTraining:
             yield bar
         seconds = time.monotonic() - started
         (self.out / "time.json").write_text(json.dumps({"seconds": seconds, "steps": self.step}))
+
+    def build(self) -> Any:
+        """Return a fresh model."""
+        return build_model(self.config)
+
+    def make_source(self) -> Any:
+        """Return what batches come from."""
+        return make_source(self.config)
+
+    def next_loss(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of the next batch and its terms."""
+        batch: Batch = self.source.draw(self.generator)
+        return lifter_loss(
+            self.model,
+            batch.hands,
+            self.config.loss,
+            self.generator,
+            self.config.mixed,
+            batch.view,
+        )
+
+    def validate(self) -> dict[str, float]:
+        """Return the errors of the averaged weights, see `validate`."""
+        generator = torch.Generator().manual_seed(VALIDATION_SEED)
+        return validate(self.ema, self.source.validation(generator), generator)
 
 
 def validate(model: LifterModel, batch: Batch, generator: torch.Generator) -> dict[str, float]:

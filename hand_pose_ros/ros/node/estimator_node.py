@@ -39,6 +39,7 @@ from hand_pose_ros.runtime.boxes import BoxDetector
 from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.lift import ModelLift
+from hand_pose_ros.runtime.temporal import make_refiner
 from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
 NAME = "hand_pose_estimator"
@@ -184,7 +185,8 @@ class EstimatorNode(LifecycleNode):
             warm_up(detector)
         lift = ModelLift.from_name(config.model, engine=config.engine)
         self._engine = lift.engine
-        return Estimator(config.estimator, detector, lift)
+        refiner = make_refiner(config.estimator.temporal, config.engine)
+        return Estimator(config.estimator, detector, lift, refiner)
 
     def _release(self) -> None:
         if self._publisher is not None:
