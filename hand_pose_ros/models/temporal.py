@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hand_pose_ros.errors import ConfigError, ShapeError
@@ -84,13 +84,13 @@ class HandWindow:
         view: (batch, slot, 3) unit vector from the camera to the hand, camera axes; likewise.
         times: (batch, slot) when its frame was taken, in slots from the start of the window: its
             own index, but for a fraction; the index itself in slots that are not seen.
-        seen: (batch, slot) whether a slot has a frame.
+        seen: (batch, slot) bool, whether a slot has a frame.
     """
 
     hand: HandParameters
-    view: Float[Tensor, "batch slot 3"]
-    times: Float[Tensor, "batch slot"]
-    seen: Bool[Tensor, "batch slot"]
+    view: Tensor
+    times: Tensor
+    seen: Tensor
 
     def __post_init__(self) -> None:
         slots = tuple(self.seen.shape)
@@ -152,7 +152,8 @@ class TemporalTransformer(nn.Module):
         hidden = self.embed(_features(hand, view, turned))
         hidden = torch.where(window.seen.unsqueeze(-1), hidden, self.unseen)
         hidden = hidden + positions(window.times, self.config.width)
-        may_attend = visible | torch.eye(slots, dtype=torch.bool, device=visible.device)
+        index = torch.arange(slots, device=visible.device)
+        may_attend = visible | (index.unsqueeze(1) == index)
         for layer in self.layers:
             hidden = layer(hidden, may_attend)
         return self._read(self.norm(hidden), hand, turned, R_first, window.times, visible)
@@ -206,8 +207,9 @@ class _Layer(nn.Module):
     def forward(self, hidden: Tensor, may_attend: Tensor) -> Tensor:
         projected = self.query_key_value(self.before_attention(hidden))
         parts = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = parts.unbind(0)
         attended = nn.functional.scaled_dot_product_attention(
-            *parts.unbind(0), attn_mask=may_attend.unsqueeze(1)
+            query, key, value, attn_mask=may_attend.unsqueeze(1)
         )
         hidden = hidden + self.dropout(self.out(attended.transpose(1, 2).flatten(-2)))
         return hidden + self.feedforward(hidden)
@@ -249,7 +251,8 @@ def _visible(seen: Tensor, causal: bool) -> Tensor:
     slots = seen.shape[1]
     visible = seen.unsqueeze(1).expand(-1, slots, -1)
     if causal:
-        visible = visible & torch.ones(slots, slots, dtype=torch.bool, device=seen.device).tril()
+        index = torch.arange(slots, device=seen.device)
+        visible = visible & (index.unsqueeze(1) >= index)
     return visible
 
 

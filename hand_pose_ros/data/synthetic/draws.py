@@ -12,13 +12,15 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from hand_pose_ros.errors import InputError, ShapeError
 
 _WAVES = 8
 """Cosines that make up one slowly changing number."""
+_UNSTEADY = 0.8
+"""Standard deviation of the logarithm of how much a frame shakes: some are blurred, or lost for a
+moment, and then all of the hand is wrong at once."""
 
 
 class Lasting(Enum):
@@ -58,10 +60,10 @@ class SeparateDraws:
 
 
 class TrackDraws:
-    """Numbers along tracks: each is normal, or uniform, on its own, and like its neighbours.
+    """Numbers along tracks: each of one law at all times, and like its neighbours.
 
     What changes slowly is a sum of cosines of random rate and phase (random Fourier features of a
-    Gaussian process): smooth, and of one law at every time.
+    Gaussian process). What shakes does so in some frames more than in others.
 
     Args:
         clock: (track, frame) time in units in which a pose's error changes, see `tracks`.
@@ -75,8 +77,8 @@ class TrackDraws:
 
     def __init__(
         self,
-        clock: Float[Tensor, "track frame"],
-        shake: Float[Tensor, " track"],
+        clock: Tensor,
+        shake: Tensor,
         generator: torch.Generator,
     ) -> None:
         if clock.ndim != 2 or shake.shape != clock.shape[:1]:
@@ -86,7 +88,13 @@ class TrackDraws:
             )
         if not bool(((shake >= 0.0) & (shake <= 1.0)).all()):
             raise InputError("a value of shake lies outside 0..1")
-        self._clock, self._shake, self._generator = clock, shake, generator
+        self._clock, self._generator = clock, generator
+        self._steady = (1.0 - shake).sqrt().unsqueeze(1)
+        tracks, frames = clock.shape
+        new = self._randn(tracks, frames + 1)
+        unsteady = _UNSTEADY * (new[:, 1:] + new[:, :-1]) / math.sqrt(2.0)
+        # Its mean square is 1, so that the variance of what shakes stays 1.
+        self._shaking = shake.sqrt().unsqueeze(1) * torch.exp(unsteady - _UNSTEADY**2)
 
     def normal(self, *shape: int, lasting: Lasting) -> Tensor:
         """Return standard normal numbers, (track * frame, ...), frame after frame of each track.
@@ -103,8 +111,11 @@ class TrackDraws:
             return once.expand(tracks, frames, *each).flatten(0, 1)
         slow = self._slow(each)
         if lasting is Lasting.SHAKING:
-            share = self._shake.reshape(-1, 1, *(1,) * len(each))
-            slow = (1.0 - share).sqrt() * slow + share.sqrt() * self._randn(tracks, frames, *each)
+            steady, shaking = (
+                part.reshape(*part.shape, *(1,) * len(each))
+                for part in (self._steady, self._shaking)
+            )
+            slow = steady * slow + shaking * self._randn(tracks, frames, *each)
         return slow.flatten(0, 1)
 
     def uniform(self, *shape: int, lasting: Lasting) -> Tensor:

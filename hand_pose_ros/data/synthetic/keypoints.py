@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -66,6 +66,11 @@ class NoiseConfig:
         for name, value in vars(self).items():
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"noise {name} is {value}; allowed are 0 to 1")
+
+    def scaled(self, factor: float) -> NoiseConfig:
+        """Return the noise of worse pictures: of all that differs from image to image."""
+        names = ("white", "finger", "wrist", "depth_finger", "tilt")
+        return replace(self, **{name: min(factor * getattr(self, name), 1.0) for name in names})
 
 
 @dataclass(frozen=True)

@@ -56,15 +56,17 @@ class TrackConfig:
         settle_s: time after which the slowly changing errors of a hand at rest are others.
         settle_way: mean way of its joints, over the anchor bone, after which they are.
         shake: most share of a keypoint's error variance that is new in every frame; each track
-            has its own, log-uniform down to a 500th of it: good and bad pictures.
+            has its own, log-uniform down to a 200th of it.
+        worst: how many times more than in good pictures a detector errs in the worst.
     """
 
     frames: int = 40
     slot_s: float = 1.0 / 30.0
     uneven: float = 0.45
-    settle_s: float = 3.0
-    settle_way: float = 0.8
-    shake: float = 0.6
+    settle_s: float = 2.0
+    settle_way: float = 0.5
+    shake: float = 1.0
+    worst: float = 2.0
 
     def __post_init__(self) -> None:
         if self.frames < 2:
@@ -74,8 +76,10 @@ class TrackConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
         if not 0.0 <= self.uneven < 0.5:
             raise ConfigError(f"uneven is {self.uneven}; allowed are 0 up to, not including, 0.5")
-        if not 0.0 <= self.shake <= 1.0:
-            raise ConfigError(f"shake is {self.shake}; allowed are 0 to 1")
+        if not 0.0 <= self.shake <= 1.0 or self.worst < 1.0:
+            raise ConfigError(
+                f"shake is {self.shake}, worst is {self.worst}; allowed are 0 to 1, and 1 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,11 @@ class SampledTracks:
 def sample_tracks(
     count: int, generator: torch.Generator, noise: NoiseConfig, config: TrackConfig
 ) -> SampledTracks:
-    """Draw tracks of moving hands, and what a detector that follows them says."""
+    """Draw tracks of moving hands, and what a detector that follows them says.
+
+    The pictures of all of them are equally bad; how bad is drawn.
+    """
+    noise = noise.scaled(config.worst ** torch.rand(1, generator=generator).item())
     times = _sample_times(count, generator, config)
     hand, way = _move(times, generator)
     joints = forward_kinematics(hand).positions
@@ -103,7 +111,7 @@ def sample_tracks(
     wrist = _place(sized.unflatten(0, times.shape), way, generator).flatten(0, 1)
     draws = TrackDraws(
         _error_clock(joints.unflatten(0, times.shape), times, config),
-        config.shake * 0.002 ** torch.rand(count, generator=generator),
+        config.shake * 0.005 ** torch.rand(count, generator=generator),
         generator,
     )
     back = hand.root_rotation[..., 2]
@@ -111,14 +119,15 @@ def sample_tracks(
     return SampledTracks(SampledHands(observation, hand, joints, wrist, anchor), times)
 
 
-def interpolate(
-    keys: Float[Tensor, "track key value"],
-    at: Float[Tensor, "track key"],
-    times: Float[Tensor, "track frame value"],
-) -> Float[Tensor, "track frame value"]:
+def interpolate(keys: Tensor, at: Tensor, times: Tensor) -> Float[Tensor, "track frame value"]:
     """Return values that go from key to key with minimum jerk, each at times of its own.
 
     Before the first and after the last key they rest there.
+
+    Args:
+        keys: (track, key, value).
+        at: (track, key) their times [s], rising.
+        times: (track, frame, value) at which values are wanted [s].
 
     Raises:
         ShapeError: the shapes do not belong together.
