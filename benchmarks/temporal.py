@@ -1,8 +1,9 @@
-"""What the temporal transformer adds to D*: errors, jitter, windows and masked frames in one table.
+"""What the temporal transformer adds to D*: errors, jitter, windows and masked frames in tables.
 
-On sampled tracks whose simulated detector errs from frame to frame as one that follows a hand does
-and, with `--data`, on the sequences of a `folder` dataset (`hand-pose synth --preset benchmark`), in
-which MediaPipe follows the hands through the whole estimator. Prints Markdown; `--json` keeps it.
+On sampled tracks, whose simulated detector errs from frame to frame as one that follows a hand
+does, and, with `--data`, on the sequences of a `folder` dataset (`hand-pose synth --preset
+benchmark`), in which MediaPipe follows the hands, through the whole estimator. Prints Markdown;
+`--json` keeps it.
 
     python benchmarks/temporal.py --data DATASET --json temporal.json
 """
@@ -42,7 +43,6 @@ SEED = 20_261_121
 WINDOWS = (4, 8, 16, 27)
 HIDDEN = (0.25, 0.5)
 DEFAULT_WINDOW = 16
-
 
 
 def main() -> None:
@@ -92,7 +92,10 @@ def sampled_rows(transformer: TemporalTransformer, tracks: LiftedTracks) -> list
 
     lifted = metres(tracks.window.hand)[:, asked]
     smooth = one_euro(tracks.window.hand, tracks.window.times / 30.0)
-    rows = [measured("D*", lifted, true, lifted), measured("One-Euro", smooth[:, asked], true, lifted)]
+    rows = [
+        measured("D*", lifted, true, lifted),
+        measured("One-Euro", smooth[:, asked], true, lifted),
+    ]
     for causal, name in ((True, "causal"), (False, "centred")):
         rows += [measured(f"{name} {w}", refined(causal, w), true, lifted) for w in WINDOWS]
         rows += [

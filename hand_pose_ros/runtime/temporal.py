@@ -90,10 +90,12 @@ class FrameBuffer:
             InputError: there is no frame with that stamp.
         """
         nearest: dict[int, tuple[float, _Frame]] = {}
-        for frame in self._frames:
+        for frame in reversed(self._frames):
             time = (frame.stamp_ns - stamp_ns) / slot_ns
             slot = round(time)
-            if -before <= slot <= after:
+            if slot < -before:
+                break
+            if slot <= after:
                 known = nearest.get(slot)
                 if known is None or abs(time - slot) < abs(known[0] - slot):
                     nearest[slot] = (time, frame)
