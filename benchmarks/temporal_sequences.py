@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from hand_pose_ros.data.folder import FolderSample, read_folder, read_image
 from hand_pose_ros.evaluation.metrics import (
@@ -20,6 +21,7 @@ from hand_pose_ros.evaluation.metrics import (
     pck_auc,
 )
 from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.temporal import TemporalTransformer
 from hand_pose_ros.runtime.config import EstimatorConfig, SmoothingConfig, WindowConfig
 from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector
@@ -36,13 +38,12 @@ LEAST_FRAMES = 16
 """Sequences in which the hand is found less often are left out: there is nothing to smooth."""
 
 WAYS: dict[str, tuple[WindowConfig, bool]] = {
-    "D*": (WindowConfig(), False),
+    "D*, lengths averaged": (WindowConfig(), False),
     "One-Euro": (WindowConfig(), True),
     **{f"causal {w}": (WindowConfig("causal", w), False) for w in (4, 8, 16, 27)},
-    "causal 16, then One-Euro": (WindowConfig("causal", 16), True),
     **{f"centred {w}": (WindowConfig("centred", w), False) for w in (4, 8, 16, 27)},
 }
-"""By name: what the transformer sees, and whether the filters run behind it."""
+"""By name: what the transformer sees, and whether the filters run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ def sequence_rows(folder: Path, transformer: TemporalTransformer) -> list[dict]:
         refiner = None if window.mode == "off" else TemporalRefiner(transformer, window)
         config = EstimatorConfig(smoothing=SmoothingConfig(enabled=smoothing), temporal=window)
         found[name] = [_through(shots, lift, config, refiner) for shots in sequences]
+    found = {"D*": [_alone(shots, lift) for shots in sequences], **found}
     kept = [i for i, points in enumerate(found["D*"]) if len(points) >= LEAST_FRAMES]
     rows = []
     for name, each in found.items():
@@ -156,6 +158,24 @@ def _through(
         hand = _nearest(estimator.place(each).hands, shot)
         if hand is not None:
             points[number] = hand.keypoints
+    return points
+
+
+def _alone(shots: Sequence[Shot], lift: Lift) -> dict[int, np.ndarray]:
+    """Return what `_through` does, each frame lifted on its own, bone lengths and all."""
+    replayed = Replayed(shots, lift)
+    estimator = Estimator(EstimatorConfig(), replayed, replayed)
+    points = {}
+    for number, shot in enumerate(shots):
+        seen = estimator.see(shot.image, shot.camera, shot.stamp_ns)
+        hands = estimator.place(seen).hands
+        hand = _nearest(hands, shot)
+        if hand is not None:
+            alone = seen.lifted[hands.index(hand)]
+            parts = (alone.root_rotation, alone.articulation, alone.ratios, alone.offsets)
+            with torch.inference_mode():
+                joints = forward_kinematics(HandParameters(*map(torch.from_numpy, parts)))
+            points[number] = joints.positions.numpy() * (-1 if hand.side == "left" else 1, 1, 1)
     return points
 
 
