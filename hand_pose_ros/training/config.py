@@ -87,8 +87,8 @@ class TemporalLossWeights:
 
     joints: float = 1.0
     angles: float = 0.1
-    velocity: float = 0.5
-    acceleration: float = 0.5
+    velocity: float = 0.1
+    acceleration: float = 0.1
 
     def __post_init__(self) -> None:
         _check_weights(self)

@@ -19,7 +19,7 @@ from hand_pose_ros.training.tracks import LiftedTracks, TrackLifter, TrackSource
 
 
 class TemporalTraining(LifterTraining):
-    """Trains one transformer for both its variants, causal and centred, in turns."""
+    """Trains one transformer for both its variants, causal and centred."""
 
     sizes = ("model", "tracks")
 
@@ -37,9 +37,9 @@ class TemporalTraining(LifterTraining):
         return TrackSource(TrackLifter(lifter), config.tracks, config.noise, config.batch)
 
     def next_loss(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of the next windows: of every other step causal."""
+        """Return the loss of the next windows: of two steps in three causal."""
         batch = self.source.draw(self.generator)
-        causal = bool(self.step % 2)
+        causal = bool(self.step % 3)
         return temporal_loss(self.model, batch, self.config.tracks.loss, causal)
 
     def validate(self) -> dict[str, float]:
