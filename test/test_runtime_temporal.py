@@ -16,7 +16,7 @@ from hand_pose_ros.runtime.engine import ENGINES
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.look import view_of
 from hand_pose_ros.runtime.temporal import FrameBuffer, TemporalRefiner, make_refiner
-from hand_pose_ros.runtime.weights import load_temporal_weights
+from hand_pose_ros.runtime.weights import load_temporal, load_temporal_weights
 
 TINY = TemporalConfig(width=16, heads=2, layers=1, feedforward=16, window=9)
 SLOT_NS = 1e9 / 30.0
@@ -253,3 +253,16 @@ def test_weights_of_another_kind_are_refused(tmp_path):
 
 def test_off_needs_no_network():
     assert make_refiner(WindowConfig("off")) is None
+
+
+def test_the_shipped_transformer_is_the_one_that_was_measured():
+    transformer = load_temporal()
+    assert transformer.config == TemporalConfig()
+    stamps = [round(slot * SLOT_NS) for slot in range(20)]
+    buffer = FrameBuffer()
+    shaken = np.random.default_rng(0).normal(scale=0.05, size=(20, 23))
+    hand = lifted(0)
+    for stamp_ns, error in zip(stamps, shaken, strict=True):
+        buffer.push(stamp_ns, replace(hand, articulation=hand.articulation + error), VIEW, "right")
+    (still,) = TemporalRefiner(transformer, WindowConfig("causal"))([buffer], stamps[-1])
+    assert np.abs(still.articulation - hand.articulation).mean() < 0.6 * np.abs(shaken[-1]).mean()

@@ -55,7 +55,10 @@ MODELS = {
     ),
 }
 
-TEMPORAL_WEIGHTS = ("temporal.safetensors", "")
+TEMPORAL_WEIGHTS = (
+    "temporal.safetensors",
+    "f331fdf50259f486820018c5b2c43d06cc45175f76f292e1301723460f5eee94",
+)
 """Their file, and its sha256."""
 
 
