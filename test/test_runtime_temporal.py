@@ -239,7 +239,7 @@ def test_a_hand_unseen_for_some_images_leaves_masked_slots():
 
 def test_the_mode_cannot_change_while_it_runs():
     estimator = estimator_of("causal")
-    with pytest.raises(ConfigError, match="'temporal' cannot change"):
+    with pytest.raises(ConfigError, match="transformer cannot change"):
         estimator.configure(replace(estimator.config, temporal=WindowConfig("off")))
 
 

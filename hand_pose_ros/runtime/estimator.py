@@ -64,9 +64,9 @@ class Estimator:
         Raises:
             ConfigError: settings of detector or transformer differ, which are for one made anew.
         """
-        for name in ("detector", "temporal"):
+        for name, what in (("detector", "detector"), ("temporal", "transformer")):
             if getattr(config, name) != getattr(self.config, name):
-                raise ConfigError(f"the settings {name!r} cannot change while it runs")
+                raise ConfigError(f"the settings of the {what} cannot change while it runs")
         self.config = config
         self._tracker.configure(config.track)
         for state in self._states.values():
