@@ -2,7 +2,8 @@
 
 A virtual camera looks at every hand of which something is seen; it follows simulated keypoints, as
 a detector would give them. Models that take keypoints are shown these, too. Sizes are made true by
-the anchor bone, as in the paper. Prints a Markdown table; `--json` keeps it.
+the anchor bone, as in the paper. Prints a Markdown table of all hands, and one of the sequences
+with the temporal transformer behind D*; `--json` keeps both.
 
     hand-pose synth --preset benchmark --format shards --out out/benchmark
     python benchmarks/synthhands.py out/benchmark --model image
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from temporal import refine
 
 from hand_pose_ros.data.patches import (
     LEAST_VISIBLE,
@@ -35,17 +37,22 @@ from hand_pose_ros.data.synthetic.sample import SynthSample
 from hand_pose_ros.errors import HandPoseError
 from hand_pose_ros.evaluation.metrics import acceleration_error
 from hand_pose_ros.evaluation.report import score
+from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
-from hand_pose_ros.models.lifter import Lifter, SamplingConfig
+from hand_pose_ros.models.lifter import Lifter, SamplingConfig, balanced_noise
 from hand_pose_ros.models.registry import CONDITIONS, model_entry
-from hand_pose_ros.runtime.lift import NOISE_SEED, balanced_noise
-from hand_pose_ros.runtime.weights import load_model, load_weights
+from hand_pose_ros.models.temporal import HandWindow
+from hand_pose_ros.runtime.config import WindowConfig
+from hand_pose_ros.runtime.lift import NOISE_SEED
+from hand_pose_ros.runtime.weights import load_model, load_temporal, load_weights
 from hand_pose_ros.training.sources import seen_batch
+from hand_pose_ros.training.tracks import LiftedTracks
 
 BATCH = 64
 SEED = 5
-LEAST_FRAMES = 3
+D_STAR = SamplingConfig()
+WINDOW = WindowConfig().window
 PLAIN = AugmentConfig(**dict.fromkeys(vars(AugmentConfig()), 0.0))
 ROWS = (
     SamplingConfig("baseline", hypotheses=1),
@@ -99,11 +106,13 @@ def main() -> int:
     except HandPoseError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    moving = sequence_rows(models[1], hands)
+    print(f"sequences, {WINDOW} slots\n\n{table(moving)}\n")
     rows = [row_of(models[1], hands, sampling) for sampling in ROWS]
     print(f"{len(hands.true)} hands, {hands.pair.sum()} of them beside another\n")
     print(table(rows))
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+        arguments.json.write_text(json.dumps({"all": rows, "sequences": moving}, indent=1))
     return 0
 
 
@@ -184,6 +193,52 @@ def row_of(lifter: Lifter, hands: Hands, sampling: SamplingConfig) -> dict[str, 
     row["acceleration_mm"] = float(np.mean(apart))
     row["ms"] = milliseconds(lifter, hands.condition[:1], sampling)
     return row
+
+
+def sequence_rows(lifter: Lifter, hands: Hands) -> list[dict[str, Any]]:
+    """Return the errors over the sequences: each frame alone, and seen beside the others."""
+    numbers = [k for k in np.unique(hands.sequence) if k >= 0]
+    index = torch.from_numpy(np.stack([np.flatnonzero(hands.sequence == k) for k in numbers]))
+    true = hands.true[index.numpy()]
+    rows = []
+    for sampling in (SamplingConfig("baseline", hypotheses=1), SamplingConfig("d"), D_STAR):
+        points = lifted(lifter, hands, sampling)[index.numpy()]
+        rows.append({"method": sampling.method, **moved(points, true)})
+    tracks = tracks_of(lifter, hands, index)
+    anchor = hands.anchor[index].reshape(*index.shape, 1, 1).double().numpy()
+    transformer = load_temporal()
+    for causal in (True, False):
+        refined = refine(transformer, tracks, range(index.shape[1]), causal, WINDOW, 0.0)
+        with torch.inference_mode():
+            points = forward_kinematics(refined).positions.double().numpy() * anchor
+        name = f"d_star, {'causal' if causal else 'centred'} transformer"
+        rows.append({"method": name, **moved(points, true)})
+    for row in rows:
+        row["gain"] = f"{1.0 - row['mpjpe_mm'] / rows[2]['mpjpe_mm']:+.1%}"
+    return rows
+
+
+@torch.inference_mode()
+def tracks_of(lifter: Lifter, hands: Hands, index: torch.Tensor) -> LiftedTracks:
+    """Return what D* says of the hands (sequence, frame) of each sequence."""
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    noise = balanced_noise(D_STAR.hypotheses, generator)
+    found = [lifter(c, D_STAR, noise).hand for c in hands.condition[index.flatten()].split(256)]
+    parts = (torch.cat(part) for part in zip(*(vars(h).values() for h in found), strict=True))
+    root, *rest = (part.unflatten(0, index.shape) for part in parts)
+    R = hands.R_canonical_camera[index]
+    hand = HandParameters(R.transpose(-1, -2) @ root, *rest)
+    slots = torch.arange(index.shape[1], dtype=torch.float32).expand(index.shape)
+    seen = torch.ones(index.shape, dtype=torch.bool)
+    return LiftedTracks(HandWindow(hand, R[..., 2, :], slots, seen), hand)
+
+
+def moved(points: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Return the errors of sequences of points (sequence, frame, 21, 3) [m]."""
+    shaking = [acceleration_error(p, t).mean() for p, t in zip(points, true, strict=True)]
+    found = scored(points.reshape(-1, 21, 3), true.reshape(-1, 21, 3))
+    names = ("mpjpe_mm", "pa_mm", "auc")
+    return {**dict(zip(names, found, strict=True)), "acceleration_mm": float(np.mean(shaking))}
 
 
 def scored(points: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:

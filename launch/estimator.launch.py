@@ -22,6 +22,10 @@ ARGUMENTS = {
     "camera_info": ("", "topic of the calibration; default: camera_info beside the images"),
     "depth": ("depth", "topic of registered depth images; see the parameter input.use_depth"),
     "boxes": ("boxes", "topic of a Detection2DArray; see the parameter input.use_boxes"),
+    "temporal": (
+        "off",
+        "off, or causal: see each hand beside its earlier frames; params_file goes before it",
+    ),
     "params_file": (PathJoinSubstitution([SHARE, "config", "estimator.yaml"]), "parameters"),
     "namespace": (
         "",
@@ -51,6 +55,7 @@ def generate_launch_description():
         namespace=value["namespace"],
         parameters=[
             {"output.tf_prefix": ParameterValue(prefix, value_type=str)},
+            {"estimator.temporal.mode": ParameterValue(value["temporal"], value_type=str)},
             value["params_file"],
             {"use_sim_time": value["use_sim_time"]},
         ],

@@ -14,14 +14,17 @@ from runtime_stubs import CAMERA, FRAME_NS, ExactLift, ScriptedDetector, true_ha
 
 from hand_pose_ros.cli.replay import print_summary
 from hand_pose_ros.errors import ConfigError, InputError, OutputError
+from hand_pose_ros.models.temporal import TemporalConfig, TemporalTransformer
 from hand_pose_ros.ros.bag import BagReader, BagWriter
 from hand_pose_ros.ros.camera_info import camera_info
 from hand_pose_ros.ros.conversions import hand_pose_array, hands_from_message, header, stamp_ns
 from hand_pose_ros.ros.replay import BAG, RESULTS, VIDEO, ReplayOptions, replay
 from hand_pose_ros.ros.truth import TRUTH_TOPIC, TruthScore, read_truth
 from hand_pose_ros.ros.typestore import rosbags_types
+from hand_pose_ros.runtime.config import EstimatorConfig, WindowConfig
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.estimator import Estimator
+from hand_pose_ros.runtime.temporal import TemporalRefiner
 
 RIGHT, LEFT = true_hand("right", (0.12, 0.05, 0.5)), true_hand("left", (-0.12, 0.05, 0.5))
 START_NS = 1_700_000_000_000_000_000
@@ -174,6 +177,47 @@ def test_an_interrupt_keeps_what_was_written(video, tmp_path):
     assert not result.complete
     assert len(messages(result.folder, "/hand_pose/hand_poses")) == 2
     assert json.loads((result.folder / RESULTS).read_text())["complete"] is False
+
+
+@pytest.fixture
+def centred():
+    """Return the settings and the refiner of a centred window of five slots."""
+    config = TemporalConfig(width=16, heads=2, layers=1, feedforward=16, window=5)
+    window = WindowConfig("centred", 5)
+    refiner = TemporalRefiner(TemporalTransformer(config), window, "eager")
+    return EstimatorConfig(temporal=window), refiner
+
+
+def frames_of(result):
+    return json.loads((result.folder / RESULTS).read_text())["frames"]
+
+
+def test_hands_that_wait_for_later_images_come_with_their_own_stamps(bag, tmp_path, centred):
+    estimator, refiner = centred
+    plain = replay(options(bag, tmp_path / "plain"), **stub(RIGHT))
+    waited = replay(
+        options(bag, tmp_path / "waited", estimator=estimator), **stub(RIGHT), refiner=refiner
+    )
+    stamps = [frame["stamp_ns"] for frame in frames_of(plain)]
+    assert [frame["stamp_ns"] for frame in frames_of(waited)] == stamps
+    assert [len(frame["hands"]) for frame in frames_of(waited)] == [1] * FRAMES
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_replay_that_waits_stops_after_so_many_frames_too(video, tmp_path, centred, count):
+    estimator, refiner = centred
+    more = {"estimator": estimator, "max_frames": count}
+    result = replay(options(video, tmp_path / "out", **more), **stub(RIGHT), refiner=refiner)
+    assert len(frames_of(result)) == count
+
+
+def test_an_interrupt_keeps_hands_that_were_waiting(video, tmp_path, centred):
+    estimator, refiner = centred
+    broken = {"detector": Breaking(KeyboardInterrupt()), "lift": ExactLift(RIGHT)}
+    kept = options(video, tmp_path / "out", estimator=estimator)
+    result = replay(kept, **broken, refiner=refiner)
+    assert not result.complete
+    assert len(frames_of(result)) == 2
 
 
 def test_an_interrupt_before_the_first_frame_leaves_nothing(video, tmp_path):

@@ -37,7 +37,7 @@ def stubs(monkeypatch):
     lift.sampling, lift.engine = SamplingConfig(), "eager"
     monkeypatch.setattr(ModelLift, "from_name", lambda name, engine: lift)
     detector = ScriptedDetector([[HAND.detection]])
-    monkeypatch.setattr(progress, "video_detector", lambda hands: detector)
+    monkeypatch.setattr(progress, "video_detector", lambda hands, engine: detector)
     monkeypatch.setattr(progress, "still_detector", OneHand)
     monkeypatch.setattr(bench, "MediaPipeDetector", lambda hands: detector)
 
@@ -69,7 +69,7 @@ def test_an_interrupted_replay_says_so_and_keeps_its_folder(photos, tmp_path, ca
             return super().detect(image_rgb)
 
     detector = Interrupted([[HAND.detection]])
-    monkeypatch.setattr(progress, "video_detector", lambda hands: detector)
+    monkeypatch.setattr(progress, "video_detector", lambda hands, engine: detector)
     out = tmp_path / "out"
     assert main(["replay", str(photos), "--out", str(out)]) == 130
     said = capsys.readouterr()

@@ -13,7 +13,7 @@ from hand_pose_ros.models.landmark_network import (
     LandmarkTrunk,
     SameConv,
 )
-from hand_pose_ros.training import pretrained
+from hand_pose_ros.training import pretrained, tflite
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_it_gives_what_the_file_gives_when_executed(network, picture):
     interpreter = pytest.importorskip(
         "ai_edge_litert.interpreter", reason="executes the .tflite beside us"
     )
-    path = pretrained._package_folder() / pretrained._MODEL
+    path = pretrained._package_folder() / pretrained._LANDMARKS
     original = interpreter.Interpreter(str(path), num_threads=1)
     original.allocate_tensors()
     original.set_tensor(
@@ -118,31 +118,31 @@ def test_it_is_a_graph_that_can_be_exported(network, picture):
 
 def layers_of(network):
     """Return the layers as a file has them: what `load_layers` gives the network again."""
-    path = pretrained._package_folder() / pretrained._MODEL
-    return list(pretrained.read_layers(path))
+    path = pretrained._package_folder() / pretrained._LANDMARKS
+    return list(tflite.read_layers(path))
 
 
 def test_another_network_is_refused(network):
-    layers = layers_of(network)
+    layers, places = layers_of(network), pretrained.landmark_places(LandmarkNetwork())
     with pytest.raises(InputError, match=r"has 50 layers; ours has 51"):
-        pretrained.load_layers(LandmarkNetwork(), layers[:-1])
+        pretrained.load_layers(places, layers[:-1])
     layers[1], layers[2] = layers[2], layers[1]
     with pytest.raises(InputError, match=r"layer 1 is a CONV_2D of shape \(16, 24, 1, 1\)"):
-        pretrained.load_layers(LandmarkNetwork(), layers)
+        pretrained.load_layers(places, layers)
 
 
 def test_a_file_of_another_kind_is_refused(network, tmp_path):
     path = tmp_path / "other.tflite"
     path.write_bytes(b"no network at all")
     with pytest.raises(InputError, match="is not a TensorFlow Lite file"):
-        next(pretrained.read_layers(path))
+        next(tflite.read_layers(path))
 
 
 def test_a_network_with_other_operators_is_refused(network, monkeypatch):
-    path = pretrained._package_folder() / pretrained._MODEL
-    monkeypatch.setattr(pretrained, "_LAYOUTS", {"CONV_2D": (0, 3, 1, 2)})
+    path = pretrained._package_folder() / pretrained._LANDMARKS
+    monkeypatch.setattr(tflite, "_LAYOUTS", {"CONV_2D": (0, 3, 1, 2)})
     with pytest.raises(InputError, match="operator DEPTHWISE_CONV_2D, which is not understood"):
-        list(pretrained.read_layers(path))
+        list(tflite.read_layers(path))
 
 
 def test_without_mediapipe_it_says_what_to_install(monkeypatch):

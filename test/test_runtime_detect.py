@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runtime_stubs import true_hand
 
+from hand_pose_ros.data.boxes import overlap
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError, UnavailableError
 from hand_pose_ros.runtime.boxes import BoxDetector
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector, box_around, detection_of
 from hand_pose_ros.runtime.mediapipe_graph import HandsGraph, LandmarkGraph, import_mediapipe
 from hand_pose_ros.runtime.region import Region, from_patch, warp
-from hand_pose_ros.runtime.still import VIEWS, StillDetector, median_detection, overlap_of
+from hand_pose_ros.runtime.still import VIEWS, StillDetector, median_detection
 
 HAND = true_hand("right", place=(0.0, 0.0, 0.5)).detection
 
@@ -102,10 +103,10 @@ def test_the_median_of_several_views_outvotes_a_wrong_one():
 
 def test_overlap_of_boxes():
     box = np.array([0.0, 0.0, 2.0, 2.0])
-    assert overlap_of(box, box) == 1.0
-    assert overlap_of(box, box + [1.0, 0.0, 0.0, 0.0]) == pytest.approx(1.0 / 3.0)
-    assert overlap_of(box, box + [5.0, 0.0, 0.0, 0.0]) == 0.0
-    assert overlap_of(0.0 * box, 0.0 * box) == 0.0
+    assert overlap(box, box) == 1.0
+    assert overlap(box, box + [1.0, 0.0, 0.0, 0.0]) == pytest.approx(1.0 / 3.0)
+    assert overlap(box, box + [5.0, 0.0, 0.0, 0.0]) == 0.0
+    assert overlap(0.0 * box, 0.0 * box) == 0.0
 
 
 def test_a_detection_checks_its_side_and_shapes():
@@ -260,7 +261,7 @@ def test_hands_are_looked_for_in_the_boxes_that_were_set_and_nowhere_else(photog
     box = StillDetector(views=1).detect_one(image).box
     detector.boxes = [np.array([0.0, 0.0, 40.0, 40.0]), box]
     (found,) = detector.detect(image)
-    assert overlap_of(found.box, box) > 0.5
+    assert overlap(found.box, box) > 0.5
     detector.boxes = [np.array([0.0, 0.0, 60.0, 60.0])]
     assert detector.detect(image) == []
     detector.boxes = [box]
@@ -311,3 +312,15 @@ def test_a_hand_is_only_followed_in_images_that_are_not_searched(photograph):
     assert len(graph.process(image)) == 1
     assert len(graph.process(image, search=False)) == 1
     graph.close()
+
+
+@given(regions, st.booleans())
+def test_smoothing_the_part_that_is_seen_is_smoothing_the_image(region, mirrored):
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
+    to_patch = region.to_patch(64, mirrored)
+    shrink = region.side / 64
+    smoothed = image
+    if shrink > 1.5:
+        smoothed = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink)
+    expected = cv2.warpAffine(smoothed, to_patch, (64, 64), flags=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(warp(image, to_patch, (64, 64)).astype(int), expected, atol=1)

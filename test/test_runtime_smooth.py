@@ -140,3 +140,14 @@ def test_averaging_can_be_off_in_time():
     average = ShapeAverage(0.0)
     average(SHAPE[0], SHAPE[1], 0.0)
     assert average(3.0 * SHAPE[0], SHAPE[1], DT)[0] == pytest.approx(2.0 * SHAPE[0])
+
+
+def test_a_pose_that_was_refined_is_left_alone_but_not_its_place():
+    low_pass = PoseFilter(SmoothingConfig(), is_refined=True)
+    articulation = np.full(23, 0.1)
+    for step in range(3):
+        rotation, angles = low_pass.pose(turn(0.3 * step, 0.0, 0.0), articulation * step, DT)
+        np.testing.assert_array_equal(rotation, turn(0.3 * step, 0.0, 0.0))
+        np.testing.assert_array_equal(angles, articulation * step)
+    low_pass.place(np.array((0.0, 0.0, 0.5)), DT)
+    assert 0.5 < low_pass.place(np.array((0.0, 0.0, 0.6)), DT)[2] < 0.59

@@ -22,7 +22,7 @@ from hand_pose_ros.data.synthetic.detected import (
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.training.config import load_config
-from hand_pose_ros.training.loop import LifterTraining
+from hand_pose_ros.training.lifting import LifterTraining
 
 SILENT = NoiseConfig(**dict.fromkeys(vars(NoiseConfig()), 0.0))
 

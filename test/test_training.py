@@ -12,7 +12,7 @@ from hand_pose_ros.errors import ConfigError, HandPoseError, InputError
 from hand_pose_ros.runtime.weights import load_weights
 from hand_pose_ros.training.checkpoint import load_checkpoint
 from hand_pose_ros.training.config import TrainingConfig, load_config
-from hand_pose_ros.training.loop import LifterTraining
+from hand_pose_ros.training.lifting import LifterTraining
 from hand_pose_ros.training.losses import lifter_loss
 
 

@@ -18,7 +18,7 @@ from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.checkpoint import load_checkpoint
 from hand_pose_ros.training.config import load_config
 from hand_pose_ros.training.devices import make_fabric, to_device
-from hand_pose_ros.training.loop import LifterTraining
+from hand_pose_ros.training.lifting import LifterTraining
 from hand_pose_ros.training.losses import lifter_loss
 from hand_pose_ros.training.sources import make_source
 
@@ -129,7 +129,8 @@ def test_a_missing_gpu_is_said():
 
 def test_a_batch_moves_as_a_whole():
     hands = sample_hands(2, torch.Generator().manual_seed(0), NoiseConfig())
-    batch = Batch(hands, canonical_view(hands.observation)).to(torch.device("meta"))
+    meta = torch.device("meta")
+    batch = to_device(Batch(hands, canonical_view(hands.observation)), meta)
     assert batch.hands.hand.articulation.is_meta
     assert batch.view.features.is_meta
-    assert to_device("cpu", torch.device("meta")) == "cpu"
+    assert batch.looked is None

@@ -15,7 +15,7 @@ from hand_pose_ros.runtime.weights import load_weights
 from hand_pose_ros.training import sources
 from hand_pose_ros.training.checkpoint import NOT_OURS, load_checkpoint, read_weights
 from hand_pose_ros.training.config import load_config
-from hand_pose_ros.training.loop import LifterTraining
+from hand_pose_ros.training.lifting import LifterTraining
 from hand_pose_ros.training.sources import ImageSource, Turns
 
 IMAGES = [
@@ -32,7 +32,7 @@ IMAGES = [
 def little(monkeypatch):
     """A stream that renders nothing, few hands to validate on, a network nobody has trained."""
 
-    def studio_dataset(config, *, transform, seed=0, first_block=0, split="train"):
+    def studio_dataset(config, *, transform, seed=0, first_block=0, split="train", part=(0, 1)):
         asked.append((split, first_block))
         return map(transform, map(synth_sample, itertools.count(64 * first_block)))
 
@@ -42,8 +42,10 @@ def little(monkeypatch):
     monkeypatch.setattr(sources, "VALIDATION_HANDS", 2)
     torch.manual_seed(3)
     network = LandmarkNetwork()
-    for user in ("training.loop", "runtime.weights"):
-        monkeypatch.setattr(f"hand_pose_ros.{user}.landmark_network", lambda: network)
+    monkeypatch.setattr("hand_pose_ros.training.lifting.landmark_network", lambda: network)
+    monkeypatch.setattr(
+        "hand_pose_ros.runtime.weights.load_hand_networks", lambda: (None, network)
+    )
     return network, asked
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from hand_pose_ros.models.registry import DETECTORS
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model`, and `--engine` that executes it."""
@@ -12,6 +14,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine", default="auto", metavar="NAME", help="see `hand-pose models`; default: auto"
+    )
+
+
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """Add `--detector`: what finds the hands."""
+    parser.add_argument(
+        "--detector",
+        choices=DETECTORS,
+        default=next(iter(DETECTORS)),
+        help="what finds the hands, see `hand-pose models`; default: %(default)s",
     )
 
 
@@ -30,4 +42,22 @@ def add_hand_scale(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="M",
         help="measured length from wrist to index knuckle; without it that of an average adult",
+    )
+
+
+def add_temporal(parser: argparse.ArgumentParser) -> None:
+    """Add `--temporal` and `--window`."""
+    parser.add_argument(
+        "--temporal",
+        default="off",
+        metavar="MODE",
+        help="see each hand beside its other frames: off (the default), causal: those before it, "
+        "or centred: those after it, too",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=16,
+        metavar="N",
+        help="how far it sees, in slots of 1/30 s (default: 16)",
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hand_pose_ros.cli.arguments import add_model, add_views
+from hand_pose_ros.cli.arguments import add_detector, add_model, add_views
 
 if TYPE_CHECKING:
     from hand_pose_ros.data.folder import FolderSample
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write scores and predictions here"
     )
+    add_detector(parser)
     add_model(parser)
     add_views(parser)
 
@@ -97,7 +98,7 @@ def _run_folder(args: argparse.Namespace) -> int:
     lift = still_lift(args.model, args.engine)
     found = predict_folder(
         args.dataset,
-        still_detector(1, args.views),
+        still_detector(1, args.views, args.detector, args.engine),
         lift,
         progress=lambda samples, count: frames_bar(samples, count, unit="image"),
     )

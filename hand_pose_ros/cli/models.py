@@ -1,4 +1,4 @@
-"""`hand-pose models`: what `--model` and `--engine` take."""
+"""`hand-pose models`: what `--model`, `--detector` and `--engine` take."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables of models and engines."""
-    from hand_pose_ros.models.registry import MODELS
+    """Print the tables of models, detectors and engines."""
+    from hand_pose_ros.models.registry import DETECTORS, MODELS
     from hand_pose_ros.runtime.engine import AUTO, ENGINES, choose_engine
 
     print_table("model", {name: entry.summary for name, entry in MODELS.items()})
+    print_table("detector", DETECTORS)
     here = {AUTO: f"the fastest that is installed; here {choose_engine(AUTO)}"}
     print_table("engine", here | {name: entry.summary for name, entry in ENGINES.items()})
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hand_pose_ros.cli.arguments import add_hand_scale, add_model, add_views
+from hand_pose_ros.cli.arguments import add_detector, add_hand_scale, add_model, add_views
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, help="images, or a folder with images/ and annotations.json"
     )
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    add_detector(parser)
     add_model(parser)
     add_views(parser)
     add_hand_scale(parser)
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     lift = still_lift(args.model, args.engine)
     found = predict_folder(
         args.folder,
-        still_detector(2, args.views),
+        still_detector(2, args.views, args.detector, args.engine),
         lift,
         args.hand_scale,
         lambda samples, count: frames_bar(samples, count, unit="image"),

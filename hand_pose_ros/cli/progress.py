@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from hand_pose_ros.runtime.config import DetectorConfig
-    from hand_pose_ros.runtime.detect import MediaPipeDetector
+    from hand_pose_ros.runtime.detect import Detector
     from hand_pose_ros.runtime.still import StillDetector
 
 Item = TypeVar("Item")
@@ -32,24 +32,26 @@ def terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def video_detector(config: DetectorConfig) -> MediaPipeDetector:
+def video_detector(config: DetectorConfig, engine: str) -> Detector:
     """Return a detector for videos that has run once."""
-    from hand_pose_ros.runtime.detect import MediaPipeDetector
+    from hand_pose_ros.runtime.detectors import make_detector
     from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
     with calm_start():
-        detector = MediaPipeDetector(config)
+        detector = make_detector(config, engine)
         warm_up(detector)
     return detector
 
 
-def still_detector(max_hands: int, views: int) -> StillDetector:
+def still_detector(
+    max_hands: int, views: int, name: str = "mediapipe", engine: str = "auto"
+) -> StillDetector:
     """Return a detector for still images that has run once."""
     from hand_pose_ros.runtime.still import StillDetector
     from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
     with calm_start():
-        detector = StillDetector(max_hands, views)
+        detector = StillDetector(max_hands, views, detector=name, engine=engine)
         warm_up(detector)
     return detector
 

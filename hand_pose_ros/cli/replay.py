@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hand_pose_ros.cli.arguments import add_hand_scale, add_model
+from hand_pose_ros.cli.arguments import add_detector, add_hand_scale, add_model, add_temporal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_hand_scale(parser)
     parser.add_argument("--max-hands", type=int, default=2, metavar="N", help="default: 2")
+    add_detector(parser)
     add_model(parser)
+    add_temporal(parser)
     parser.add_argument(
         "--passthrough", action="store_true", help="copy the input's messages to the output bag"
     )
@@ -41,8 +43,9 @@ def run(args: argparse.Namespace) -> int:
         video_detector,
     )
     from hand_pose_ros.ros.replay import ReplayOptions, replay
-    from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
+    from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig, WindowConfig
     from hand_pose_ros.runtime.lift import ModelLift
+    from hand_pose_ros.runtime.temporal import make_refiner
 
     options = ReplayOptions(
         path=args.input,
@@ -54,12 +57,18 @@ def run(args: argparse.Namespace) -> int:
         overlay=not args.no_overlay,
         surface=not args.no_surface,
         max_frames=args.max_frames,
-        estimator=EstimatorConfig(args.hand_scale, detector=DetectorConfig(args.max_hands)),
+        estimator=EstimatorConfig(
+            args.hand_scale,
+            detector=DetectorConfig(args.max_hands, name=args.detector),
+            temporal=WindowConfig(args.temporal, args.window),
+        ),
     )
     use_threads()
     lift = ModelLift.from_name(args.model, engine=args.engine)
+    refiner = make_refiner(options.estimator.temporal, args.engine)
+    detector = video_detector(options.estimator.detector, args.engine)
     with terminated_as_interrupted():
-        result = replay(options, video_detector(options.estimator.detector), lift, frames_bar)
+        result = replay(options, detector, lift, refiner, frames_bar)
     print_summary(result.summary)
     print(f"results: {result.folder}")
     if not result.complete:

@@ -72,6 +72,7 @@ class SeenHands:
         half_width: (batch,) half the side of the view at depth 1.
         shift: (batch, 2) how far beside the hand it looks, see `canonical_frame`.
         turn: (batch,) how far it is turned from upright [rad].
+        visible: (batch, 21) bool, joints inside the image that nothing hides.
     """
 
     hands: SampledHands
@@ -79,6 +80,7 @@ class SeenHands:
     half_width: Tensor
     shift: Tensor
     turn: Tensor
+    visible: Tensor
 
     @property
     def frame(self) -> CanonicalFrame:
@@ -130,7 +132,8 @@ class PatchTransform:
         view = VirtualCamera(R, width, mirrored=hand.side == "left")
         patch = shaken(view.see(image_rgb, camera, SIDE), augment, random)
         rgb = torch.from_numpy(np.ascontiguousarray(patch.transpose(2, 0, 1)))
-        return SeenHands(hands, rgb.unsqueeze(0), torch.tensor([width]), shift, turn)
+        visible = torch.from_numpy(np.asarray(hand.visible, dtype=bool)).unsqueeze(0)
+        return SeenHands(hands, rgb.unsqueeze(0), torch.tensor([width]), shift, turn, visible)
 
     def _guessed(self, camera: Camera, random: np.random.Generator) -> tuple[Camera, float]:
         """Return the camera as a third of the users know it: with a guessed focal length.

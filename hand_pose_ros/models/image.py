@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from hand_pose_ros.models.encoders import MEDIAPIPE, Look, build_look
 from hand_pose_ros.models.keypoints import KeypointEncoder, keypoint_features
-from hand_pose_ros.models.landmark_network import FEATURES, SIDE, LandmarkNetwork
+from hand_pose_ros.models.landmark_network import SIDE
 
 VIEW_RADII = 2.4
 """Half the side of the image over the radius of the hand in view (`CanonicalFrame.radius`)."""
@@ -54,14 +55,15 @@ class ImageEncoder(KeypointEncoder):
     the keypoints come in. So a trained keypoint encoder is a start for this one. Where it is given
     no keypoints it reads them off the image, where no image a learnt vector stands in.
 
-    The network that looks is MediaPipe's and stays as it is; `training.pretrained` fills it.
+    The network that looks is one of `encoders.ENCODERS` or of timm. That of MediaPipe stays as it
+    is and whoever builds the encoder fills it; the others learn.
     """
 
-    def __init__(self, condition: int, width: int, blocks: int) -> None:
+    def __init__(self, condition: int, width: int, blocks: int, look: str = MEDIAPIPE) -> None:
         super().__init__(condition, width, blocks)
-        self.look = LandmarkNetwork().requires_grad_(False)
-        self.norm = nn.LayerNorm(FEATURES)
-        self.hidden = nn.Linear(FEATURES + 1, width)
+        self.look: Look = build_look(look)
+        self.norm = nn.LayerNorm(self.look.features)
+        self.hidden = nn.Linear(self.look.features + 1, width)
         self.no_image = nn.Parameter(torch.zeros(width))
 
     def forward(  # type: ignore[override]
@@ -79,7 +81,16 @@ class ImageEncoder(KeypointEncoder):
             features: of the keypoints; None where there are none of any hand.
             has_keypoints: whose keypoints are used; of all hands where None.
         """
-        pooled = self.look.pool(patch)
+        return self.condition(self.look.pool(patch), half_width, features, has_keypoints)
+
+    def condition(
+        self,
+        pooled: Float[Tensor, "image channel"],
+        half_width: Float[Tensor, " image"],
+        features: Float[Tensor, "batch feature"] | None = None,
+        has_keypoints: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "all condition"]:
+        """Return one condition for each hand, of what the image network saw; see `forward`."""
         size = torch.log(half_width).unsqueeze(-1) + 1.0
         hidden = self.hidden(torch.cat((self.norm(pooled), size), dim=-1))
         if features is None:
@@ -99,8 +110,11 @@ class ImageEncoder(KeypointEncoder):
     def read_keypoints(
         self, pooled: Float[Tensor, "image channel"], half_width: Float[Tensor, " image"]
     ) -> Float[Tensor, "image feature"]:
-        """Return features of the keypoints that the image network itself sees."""
-        landmarks, world = self.look.points(pooled)
+        """Return features of the keypoints that the image network itself sees.
+
+        They send no gradient to it: where the keypoints are, its heads learn from the truth.
+        """
+        landmarks, world = (points.detach() for points in self.look.points(pooled))
         at_depth_1 = half_width.reshape(-1, 1, 1) * (2.0 / SIDE)
         flat = (landmarks[..., :2] - SIDE / 2.0) * at_depth_1
         return keypoint_features(flat, landmarks[..., 2] * at_depth_1[..., 0], world)

@@ -1,8 +1,8 @@
 """The hand landmark network of MediaPipe as a torch module, to see with.
 
 A chain of inverted residuals in the manner of EfficientNet, its normalisation folded into the
-convolutions, its activation cut at 6. What it learnt is read from an installed mediapipe by
-`training.pretrained`; nothing of it is here.
+convolutions, its activation cut at 6. What it learnt was read from mediapipe's wheel by
+`training.pretrained`, and ships in the weights.
 
 Source: Zhang et al. 2020, MediaPipe Hands (the full network of the 0.10 releases).
 """
@@ -120,6 +120,8 @@ class LandmarkTrunk(nn.Module):
 
 class LandmarkNetwork(nn.Module):
     """The whole network: the trunk and the four read-outs of its pooled map."""
+
+    features = FEATURES
 
     def __init__(self) -> None:
         super().__init__()

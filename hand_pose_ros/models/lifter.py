@@ -204,6 +204,16 @@ class Lifter(nn.Module):
         return as_denoiser(network, self.schedule, self.config.prediction)
 
 
+def balanced_noise(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return (count, 21, 3) standard normal noise in pairs of opposite sign.
+
+    Opposite starts cancel the part of the hypotheses that is odd in the noise, so that their mean
+    is steadier than that of as many independent ones (antithetic variates).
+    """
+    half = torch.randn(((count + 1) // 2, POINTS, 3), generator=generator)
+    return torch.cat((half, -half))[:count]
+
+
 def _spread(hypotheses: Tensor) -> Tensor:
     return hypotheses.var(dim=1, unbiased=False).sum(-1).sqrt()
 

@@ -9,6 +9,9 @@ from hand_pose_ros.errors import ConfigError
 CONDITIONS = ("keypoints", "image", "fused")
 """What a model sees of a hand: 2D keypoints, the image alone, or the image and the keypoints."""
 
+TEMPORAL = "temporal"
+"""The transformer that refines what any of the models says over a window of frames."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -51,6 +54,24 @@ MODELS = {
         averaged_with=("keypoints",),
     ),
 }
+
+TEMPORAL_WEIGHTS = (
+    "temporal.safetensors",
+    "f331fdf50259f486820018c5b2c43d06cc45175f76f292e1301723460f5eee94",
+)
+"""Their file, and its sha256."""
+
+
+DETECTORS = {
+    "mediapipe": "MediaPipe Hands, which has to be installed",
+    "own": "the same networks run by our own engine, with hands of the studio learnt on top",
+}
+"""What finds hands and their 2D landmarks, and what `hand-pose models` says of it."""
+
+HANDS_WEIGHTS = "hands.safetensors"
+"""What our own detector sees with, and the landmark network that the image models see with."""
+
+HANDS_SHA256 = "f9dc8fa79900da87afc3845bc6671988dfe44c4cbb73f956baf4c108b73c5780"
 
 
 def model_entry(name: str) -> ModelEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,15 +17,17 @@ from hand_pose_ros.ros.recorder import HandRecorder
 from hand_pose_ros.ros.source import Frame, open_source
 from hand_pose_ros.ros.truth import TruthScore, read_truth
 from hand_pose_ros.runtime.config import EstimatorConfig
-from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector, RememberingDetector
+from hand_pose_ros.runtime.detect import Detection, Detector, RememberingDetector
+from hand_pose_ros.runtime.detectors import make_detector
 from hand_pose_ros.runtime.estimate import FrameEstimate
-from hand_pose_ros.runtime.estimator import Estimator
+from hand_pose_ros.runtime.estimator import Estimator, Seen
 from hand_pose_ros.runtime.lift import Lift
 from hand_pose_ros.runtime.output import OutputFolder
 from hand_pose_ros.runtime.overlay import Overlay
 from hand_pose_ros.runtime.results import camera_as_dict, frame_as_dict, write_json
 from hand_pose_ros.runtime.summary import Summary
 from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.temporal import TemporalRefiner
 from hand_pose_ros.runtime.video_writer import VideoWriter
 
 BAG, VIDEO, RESULTS = "bag", "overlay.mp4", "hands.json"
@@ -91,6 +94,7 @@ def replay(
     options: ReplayOptions,
     detector: Detector | None = None,
     lift: Lift | None = None,
+    refiner: TemporalRefiner | None = None,
     progress: Progress = lambda frames, count: frames,
 ) -> ReplayResult:
     """Run a recording through the estimator and write what comes out.
@@ -112,8 +116,8 @@ def replay(
     )
     try:
         truth = TruthScore(read_truth(options.path))
-        detector = RememberingDetector(detector or MediaPipeDetector(options.estimator.detector))
-        estimator = Estimator(options.estimator, detector, lift)
+        detector = RememberingDetector(detector or make_detector(options.estimator.detector))
+        estimator = Estimator(options.estimator, detector, lift, refiner)
         output = OutputFolder(options.out, RESULTS)
         run = _Run(options, output.work, truth)
         expected = source.expected_frames
@@ -133,6 +137,15 @@ def replay(
     finally:
         source.close()
     return ReplayResult(output.finish(complete), run.summary(), complete)
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """An image whose hands are seen beside later images."""
+
+    frame: Frame
+    seen: Seen
+    detections: list[Detection]
 
 
 class _Run:
@@ -159,19 +172,28 @@ class _Run:
             video = VideoWriter(self._folder / VIDEO) if self._options.overlay else None
             if video is not None:
                 files.callback(video.close)
+            waiting: deque[_Waiting] = deque()
+
+            def write(each: _Waiting) -> None:
+                self._write(each, estimator.place(each.seen), recorder, video)
+
             try:
-                for frame in frames:
+                for count, frame in enumerate(frames, start=1):
                     _pass_on(copied, recorder)
-                    estimate = estimator.estimate(
+                    seen = estimator.see(
                         frame.image_rgb, frame.camera, frame.stamp_ns, frame.frame_id
                     )
-                    self._write(frame, estimate, detector, recorder, video)
-                    if len(self._frames) == self._options.max_frames:
+                    waiting.append(_Waiting(frame, seen, detector.last))
+                    while waiting and estimator.is_ready(waiting[0].seen):
+                        write(waiting.popleft())
+                    if count == self._options.max_frames:
                         break
                 else:
                     _pass_on(copied, recorder)
             except KeyboardInterrupt:
                 complete = False
+            for each in waiting:
+                write(each)
         if not self._frames:
             if not complete:
                 raise KeyboardInterrupt
@@ -181,13 +203,12 @@ class _Run:
 
     def _write(
         self,
-        frame: Frame,
+        waited: _Waiting,
         estimate: FrameEstimate,
-        detector: RememberingDetector,
         recorder: HandRecorder,
         video: VideoWriter | None,
     ) -> None:
-        options = self._options
+        frame, options = waited.frame, self._options
         surfaces = {}
         if options.surface or options.overlay:
             surfaces = {hand.id: surface_of(hand) for hand in estimate.hands}
@@ -195,7 +216,7 @@ class _Run:
         if video is not None:
             drawn = self._overlay.draw(frame.image_rgb, estimate, surfaces)
             video.write(drawn, frame.stamp_ns)
-        self._summary.add(estimate, detector.last)
+        self._summary.add(estimate, waited.detections)
         self._truth.add(estimate.stamp_ns, estimate.hands)
         self._camera = camera_as_dict(frame.camera)
         self._frames.append(frame_as_dict(estimate))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection
+from hand_pose_ros.runtime.engine import AUTO
 from hand_pose_ros.runtime.still import StillDetector
 
 _VIEWS = 1
@@ -21,13 +22,15 @@ class BoxDetector:
         boxes: (4,) x, y, width, height [px] each.
     """
 
-    def __init__(self, config: DetectorConfig | None = None) -> None:
+    def __init__(self, config: DetectorConfig | None = None, engine: str = AUTO) -> None:
         self._config = config or DetectorConfig()
         self._still = StillDetector(
             self._config.max_hands,
             _VIEWS,
             self._config.min_detection,
             self._config.min_presence,
+            self._config.name,
+            engine,
         )
         self.boxes: Sequence[npt.NDArray[np.float64]] = ()
 

@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from hand_pose_ros.errors import ConfigError
+from hand_pose_ros.models.registry import DETECTORS
 
 
 def option(default: Any, description: str, low: Any, high: Any, *, read_only: bool = False) -> Any:
@@ -76,6 +77,9 @@ class DetectorConfig(CheckedBlock):
         100,
         read_only=True,
     )
+    name: str = choice(
+        "mediapipe", "what finds the hands and their 2D landmarks", tuple(DETECTORS)
+    )
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,24 @@ class SmoothingConfig(CheckedBlock):
     derivative_cutoff: float = option(1.0, "cutoff of the speeds [Hz]", 0.01, 1e3)
 
 
+OFF, CAUSAL, CENTRED = "off", "causal", "centred"
+
+
+@dataclass(frozen=True)
+class WindowConfig(CheckedBlock):
+    """Settings of the temporal transformer, which looks at several frames of a hand."""
+
+    mode: str = choice(
+        OFF,
+        "off; causal: each hand by the frames before it; centred: by those after it, too, which "
+        "only a replay can wait for",
+        (OFF, CAUSAL, CENTRED),
+    )
+    window: int = option(
+        16, "how far it sees in slots of 1/30 s, at most one frame in each", 2, 27, read_only=True
+    )
+
+
 @dataclass(frozen=True)
 class EstimatorConfig(CheckedBlock):
     """Settings of the estimator: its blocks, and the size of the hand."""
@@ -130,3 +152,4 @@ class EstimatorConfig(CheckedBlock):
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    temporal: WindowConfig = field(default_factory=WindowConfig)

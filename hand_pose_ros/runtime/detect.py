@@ -99,6 +99,24 @@ class RememberingDetector:
         self.last = []
 
 
+class SearchRhythm:
+    """When to look for further hands: in every so manieth image, and at once when one was lost."""
+
+    def __init__(self, every: int) -> None:
+        self._every, self._images = every, 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next image is to be searched."""
+        return self._images <= 0
+
+    def step(self, searched: bool, lost: bool) -> None:
+        """Count an image: whether it was searched, and whether fewer hands were in it or none."""
+        self._images = self._every - 1 if searched else self._images - 1
+        if lost:
+            self._images = 0
+
+
 class MediaPipeDetector:
     """MediaPipe Hands in its tracking mode: for the frames of one video, in their order.
 
@@ -113,8 +131,8 @@ class MediaPipeDetector:
 
     def __init__(self, config: DetectorConfig | None = None, model_complexity: int = 1) -> None:
         config = config or DetectorConfig()
-        self._search_every = config.search_every
-        self._followed, self._images_to_search = 0, 0
+        self._search_every, self._followed = config.search_every, 0
+        self._rhythm = SearchRhythm(self._search_every)
         self._graph = HandsGraph(
             max_hands=config.max_hands,
             tracking=True,
@@ -125,11 +143,9 @@ class MediaPipeDetector:
 
     def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return the hands of the next frame, an RGB image (H, W, 3) uint8."""
-        search = self._images_to_search <= 0
+        search = self._rhythm.is_due
         hands = self._graph.process(image_rgb, search)
-        self._images_to_search = self._search_every - 1 if search else self._images_to_search - 1
-        if not hands or len(hands) < self._followed:
-            self._images_to_search = 0
+        self._rhythm.step(search, lost=not hands or len(hands) < self._followed)
         self._followed = len(hands)
         height, width = image_rgb.shape[:2]
         return [detection_of(width, height, *hand) for hand in hands]
@@ -137,7 +153,7 @@ class MediaPipeDetector:
     def reset(self) -> None:
         """Forget the hands that are being followed."""
         self._graph.reset()
-        self._followed, self._images_to_search = 0, 0
+        self._followed, self._rhythm = 0, SearchRhythm(self._search_every)
 
     def close(self) -> None:
         """End MediaPipe's threads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import numpy.typing as npt
 
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.runtime.config import EstimatorConfig
-from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
+from hand_pose_ros.runtime.config import CAUSAL, CENTRED, OFF, EstimatorConfig
+from hand_pose_ros.runtime.detect import Detector
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.hand_state import CalibratedHand, HandState, place_hand, pose_hands
-from hand_pose_ros.runtime.lift import Lift
+from hand_pose_ros.runtime.lift import Lift, LiftedHand
+from hand_pose_ros.runtime.look import view_of
+from hand_pose_ros.runtime.temporal import TemporalRefiner, make_refiner
 from hand_pose_ros.runtime.track import Tracked, Tracker
 
 STAGES = ("detect", "track", "lift", "pose", "root")
@@ -35,10 +38,12 @@ class Estimator:
         config: EstimatorConfig | None = None,
         detector: Detector | None = None,
         lift: Lift | None = None,
+        refiner: TemporalRefiner | None = None,
     ) -> None:
         self.config = config or EstimatorConfig()
         self._detector = detector or _default_detector(self.config)
         self._lift = lift or _default_lift()
+        self._refiner = refiner or make_refiner(self.config.temporal)
         self._tracker = Tracker(self.config.track)
         self._states: dict[str, HandState] = {}
         self._in_view: list[Tracked] = []
@@ -57,10 +62,11 @@ class Estimator:
         """Take other settings from the next image on; hands that are followed go on.
 
         Raises:
-            ConfigError: settings of the detector differ, which are for one made anew.
+            ConfigError: settings of detector or transformer differ, which are for one made anew.
         """
-        if config.detector != self.config.detector:
-            raise ConfigError("the settings of the detector cannot change while it runs")
+        for name, what in (("detector", "detector"), ("temporal", "transformer")):
+            if getattr(config, name) != getattr(self.config, name):
+                raise ConfigError(f"the settings of the {what} cannot change while it runs")
         self.config = config
         self._tracker.configure(config.track)
         for state in self._states.values():
@@ -115,6 +121,27 @@ class Estimator:
         Raises:
             ShapeError: image or depth does not have the camera's size.
             InputError: the image is not RGB uint8.
+            ConfigError: it is to be seen beside later images, for which `see` and `place` are.
+        """
+        if self.config.temporal.mode == CENTRED:
+            raise ConfigError(
+                f"temporal mode is {CENTRED!r}, which waits for later images; only a replay can, "
+                f"elsewhere it is {OFF!r} or {CAUSAL!r}"
+            )
+        return self.place(self.see(image_rgb, camera, stamp_ns, frame_id, depth))
+
+    def see(
+        self,
+        image_rgb: npt.NDArray[Any],
+        camera: Camera,
+        stamp_ns: int,
+        frame_id: str = "camera",
+        depth: npt.NDArray[np.floating] | None = None,
+    ) -> Seen:
+        """Return what is seen in an image, for `place`: the first half of `estimate`.
+
+        Raises:
+            ShapeError, InputError: as `estimate`.
         """
         _check_image(image_rgb, camera, depth)
         if self._must_restart(stamp_ns):
@@ -127,16 +154,35 @@ class Estimator:
             self._in_view = tracked = self._tracker.update(detections, stamp_ns)
             states = self._states_of(tracked)
         with clock.stage("lift"):
-            seen = [hand.detection for hand in tracked]
-            lifted = self._lift(seen, camera, image_rgb) if tracked else []
+            found = [hand.detection for hand in tracked]
+            lifted = self._lift(found, camera, image_rgb) if tracked else []
+            if self._refiner is not None:
+                for hand, state, each in zip(tracked, states, lifted, strict=True):
+                    view = view_of(hand.detection, camera)
+                    state.frames.push(stamp_ns, each, view, hand.side)
+        return Seen(stamp_ns, frame_id, camera, depth, tracked, states, lifted, clock)
+
+    def is_ready(self, seen: Seen) -> bool:
+        """Whether all images have come that `place` would look at beside this one."""
+        if self._refiner is None or self._stamp_ns is None:
+            return True
+        # A stamp before it tells that everything began anew.
+        return not 0 <= self._stamp_ns - seen.stamp_ns < self._refiner.wait_ns
+
+    def place(self, seen: Seen) -> FrameEstimate:
+        """Return the hands of what was seen: the second half of `estimate`, in the same order."""
+        clock, states, lifted = seen.clock, seen.states, seen.lifted
         with clock.stage("pose"):
-            posed = pose_hands([hand.side for hand in tracked], states, lifted, stamp_ns)
+            if self._refiner is not None:
+                lifted = self._refiner([state.frames for state in states], seen.stamp_ns)
+            sides = [hand.side for hand in seen.tracked]
+            posed = pose_hands(sides, states, lifted, seen.stamp_ns)
         with clock.stage("root"):
             hands = tuple(
-                place_hand(hand, state, pose, camera, depth)
-                for hand, state, pose in zip(tracked, states, posed, strict=True)
+                place_hand(hand, state, pose, seen.camera, seen.depth)
+                for hand, state, pose in zip(seen.tracked, states, posed, strict=True)
             )
-        return FrameEstimate(stamp_ns, frame_id, camera, hands, clock.finished())
+        return FrameEstimate(seen.stamp_ns, seen.frame_id, seen.camera, hands, clock.finished())
 
     def _must_restart(self, stamp_ns: int) -> bool:
         if self._stamp_ns is None:
@@ -153,11 +199,24 @@ class Estimator:
         return [self._states[hand.id] for hand in tracked]
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen in one image, on its way through `Estimator`."""
+
+    stamp_ns: int
+    frame_id: str
+    camera: Camera
+    depth: npt.NDArray[np.floating] | None
+    tracked: list[Tracked]
+    states: list[HandState]
+    lifted: list[LiftedHand]
+    clock: _Stopwatch
+
+
 class _Stopwatch:
     """Times the stages of one image."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
         self._times_ms: dict[str, float] = {}
 
     @contextmanager
@@ -169,7 +228,7 @@ class _Stopwatch:
 
     def finished(self) -> dict[str, float]:
         """Return the milliseconds of each stage, and their total."""
-        return {**self._times_ms, "total": (time.perf_counter() - self._start) * 1e3}
+        return {**self._times_ms, "total": sum(self._times_ms.values())}
 
 
 def _check_image(
@@ -188,7 +247,9 @@ def _check_image(
 
 
 def _default_detector(config: EstimatorConfig) -> Detector:
-    return MediaPipeDetector(config.detector)
+    from hand_pose_ros.runtime.detectors import make_detector
+
+    return make_detector(config.detector)
 
 
 def _default_lift() -> Lift:

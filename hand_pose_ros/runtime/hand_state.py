@@ -15,10 +15,11 @@ from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.root import RootFit, metric_root, root_from_depth
 from hand_pose_ros.hand.rotations import euler_from_matrix
-from hand_pose_ros.runtime.config import EstimatorConfig
+from hand_pose_ros.runtime.config import OFF, EstimatorConfig
 from hand_pose_ros.runtime.estimate import HandEstimate, ScaleSource
 from hand_pose_ros.runtime.lift import LiftedHand
 from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
+from hand_pose_ros.runtime.temporal import FrameBuffer
 from hand_pose_ros.runtime.track import Tracked
 
 _MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
@@ -44,11 +45,12 @@ class CalibratedHand:
 
 
 class HandState:
-    """What is remembered of one hand: its shape, its size, its filters."""
+    """What is remembered of one hand: its shape, its size, its filters, its last frames."""
 
     def __init__(self, config: EstimatorConfig, known: CalibratedHand | None = None) -> None:
+        self.frames = FrameBuffer()
         self.shape = ShapeAverage(config.average_s)
-        self.filter = PoseFilter(config.smoothing)
+        self.filter = PoseFilter(config.smoothing, is_refined=config.temporal.mode != OFF)
         self.dt = 0.0
         self._log_size = 0.0
         self._depth_votes = 0

@@ -14,7 +14,7 @@ import torch
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame, canonical_view
-from hand_pose_ros.models.lifter import POINTS, Lifter, SamplingConfig
+from hand_pose_ros.models.lifter import Lifter, SamplingConfig, balanced_noise
 from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
@@ -160,13 +160,3 @@ class ModelLift:
                 arrays.append(canonical_view(seen, frame).features.numpy())
         rows = (row.astype(np.float64) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
-
-
-def balanced_noise(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return (count, 21, 3) standard normal noise in pairs of opposite sign.
-
-    Opposite starts cancel the part of the hypotheses that is odd in the noise, so that their mean
-    is steadier than that of as many independent ones (antithetic variates).
-    """
-    half = torch.randn(((count + 1) // 2, POINTS, 3), generator=generator)
-    return torch.cat((half, -half))[:count]

@@ -27,6 +27,13 @@ def observe(detections: Sequence[Detection], camera: Camera) -> KeypointObservat
     return KeypointObservation(*(_tensor(array) for array in (rays, depth, world)))
 
 
+def view_of(detection: Detection, camera: Camera) -> npt.NDArray[np.float64]:
+    """Return the unit vector (3,) from the camera to a hand, mirrored where it is a left one."""
+    x, y = camera.normalize(detection.keypoints_px).mean(axis=0)
+    towards = np.array((-x if detection.side == "left" else x, y, 1.0))
+    return np.asarray(towards / np.linalg.norm(towards))
+
+
 def look(
     detections: Sequence[Detection],
     camera: Camera,

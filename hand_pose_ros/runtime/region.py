@@ -69,13 +69,44 @@ class Region:
 
 
 def warp(
-    image_rgb: npt.NDArray[np.uint8], to_patch: npt.NDArray[np.float64], size: tuple[int, int]
+    image_rgb: npt.NDArray[np.uint8],
+    to_patch: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    smooth_from: float = 1.5,
 ) -> npt.NDArray[np.uint8]:
-    """Return the patch (size is width, height) of an image, black beyond it, without aliasing."""
+    """Return the patch (size is width, height) of an image, black beyond it, without aliasing.
+
+    The image is smoothed before if it shrinks by more than `smooth_from`.
+    """
     shrink = 1.0 / math.sqrt(abs(np.linalg.det(to_patch[:, :2])))
-    if shrink > 1.5:
-        image_rgb = np.asarray(cv2.GaussianBlur(image_rgb, (0, 0), 0.4 * shrink), np.uint8)
+    if shrink > smooth_from:
+        deviation = 0.4 * shrink
+        image_rgb, to_patch = _seen_part(image_rgb, to_patch, size, 3.0 * deviation)
+        image_rgb = np.asarray(cv2.GaussianBlur(image_rgb, (0, 0), deviation), np.uint8)
     return np.asarray(cv2.warpAffine(image_rgb, to_patch, size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _seen_part(
+    image_rgb: npt.NDArray[np.uint8],
+    to_patch: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    margin: float,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Return the part of an image that a patch shows, with so many pixels around, and its matrix.
+
+    The whole image is returned where the patch shows nothing of it.
+    """
+    width, height = size
+    corners = np.array(((0, 0), (width, 0), (0, height), (width, height))) - to_patch[:, 2]
+    at = corners @ np.linalg.inv(to_patch[:, :2]).T
+    rows, columns = image_rgb.shape[:2]
+    low = np.clip(np.floor(at.min(axis=0) - margin - 2.0), 0, (columns, rows)).astype(int)
+    high = np.clip(np.ceil(at.max(axis=0) + margin + 2.0), 0, (columns, rows)).astype(int)
+    if (high <= low).any():
+        return image_rgb, to_patch
+    moved = to_patch.copy()
+    moved[:, 2] += to_patch[:, :2] @ low
+    return image_rgb[low[1] : high[1], low[0] : high[0]], moved
 
 
 def from_patch(detection: Detection, to_patch: npt.NDArray[np.float64]) -> Detection:

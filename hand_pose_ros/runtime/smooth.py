@@ -75,9 +75,16 @@ class RotationOneEuro:
 
 
 class PoseFilter:
-    """The filters of one hand: wrist rotation, articulation and place. A new hand, a new one."""
+    """The filters of one hand: wrist rotation, articulation and place. A new hand, a new one.
 
-    def __init__(self, config: SmoothingConfig) -> None:
+    Args:
+        config: their settings.
+        is_refined: whether the temporal transformer has smoothed rotation and articulation before:
+            they are left as they are, since one after the other lags. The place is filtered.
+    """
+
+    def __init__(self, config: SmoothingConfig, *, is_refined: bool = False) -> None:
+        self._is_refined = is_refined
         self._rotation = RotationOneEuro(1.0, 0.0, 1.0)
         self._angles, self._place = OneEuro(1.0, 0.0, 1.0), OneEuro(1.0, 0.0, 1.0)
         self.tune(config)
@@ -96,7 +103,7 @@ class PoseFilter:
         self, rotation: npt.NDArray[np.floating], articulation: npt.NDArray[np.floating], dt: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the smoothed wrist rotation (3, 3) and angles (23,), within their limits."""
-        if not self._enabled:
+        if not self._enabled or self._is_refined:
             return np.asarray(rotation, float), np.clip(articulation, *_LIMITS)
         rotation = self._rotation(rotation, dt)
         return rotation, np.clip(self._angles(articulation, dt), *_LIMITS)

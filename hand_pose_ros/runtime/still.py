@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.data.boxes import overlap
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.config import DetectorConfig
-from hand_pose_ros.runtime.detect import Detection, box_around, detection_of
-from hand_pose_ros.runtime.mediapipe_graph import HandsGraph, LandmarkGraph, check_image
+from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.engine import AUTO
+from hand_pose_ros.runtime.finders import make_finder
+from hand_pose_ros.runtime.mediapipe_graph import check_image
 from hand_pose_ros.runtime.region import Region, from_patch, warp
-
-PATCH = 256
-"""Side of the square image that the landmark network is shown [px]."""
 
 VIEWS: dict[int, tuple[tuple[float, float, bool], ...]] = {
     0: (),
@@ -61,7 +61,14 @@ _LOOK_AROUND = (0.0, 45.0, -45.0, 90.0, -90.0, 135.0, -135.0, 180.0)
 
 
 class StillDetector:
-    """MediaPipe Hands for unrelated images: more tries and more views than its static mode."""
+    """Hands in unrelated images, in more tries and more views than one.
+
+    Args:
+        max_hands, min_detection, min_presence: as in `DetectorConfig`.
+        views: how often a hand is looked at, a key of `VIEWS`.
+        detector: what finds the hands, one of `registry.DETECTORS`.
+        engine: how our own networks are executed.
+    """
 
     def __init__(
         self,
@@ -69,19 +76,14 @@ class StillDetector:
         views: int = 12,
         min_detection: float = 0.5,
         min_presence: float = 0.5,
+        detector: str = "mediapipe",
+        engine: str = AUTO,
     ) -> None:
-        config = DetectorConfig(max_hands, min_detection, min_presence)
+        config = DetectorConfig(max_hands, min_detection, min_presence, name=detector)
         if views not in VIEWS:
             raise ConfigError(f"views is {views}; it must be one of {sorted(VIEWS)}")
         self._views, self._min_presence = VIEWS[views], config.min_presence
-        self._palms = HandsGraph(
-            max_hands=config.max_hands,
-            tracking=False,
-            model_complexity=1,
-            min_detection=config.min_detection,
-            min_presence=config.min_presence,
-        )
-        self._landmarks = LandmarkGraph()
+        self._finder = make_finder(config, engine)
 
     def detect(self, image_rgb: npt.NDArray[Any]) -> list[Detection]:
         """Return the hands in an RGB image (H, W, 3) uint8, the surest first."""
@@ -123,9 +125,8 @@ class StillDetector:
         """Do nothing: still images leave nothing behind."""
 
     def close(self) -> None:
-        """End MediaPipe's threads."""
-        self._palms.close()
-        self._landmarks.close()
+        """Give back what the finder holds."""
+        self._finder.close()
 
     def _search(self, image_rgb: npt.NDArray[np.uint8], region: Region) -> list[Detection]:
         """Return the hands of the first try in which the palm detector finds some."""
@@ -134,9 +135,9 @@ class StillDetector:
             tried = replace(region, side=region.side * padding).turned(turn)
             size = int(np.clip(tried.side, least, most))
             to_patch = tried.to_patch(size, mirrored)
-            hands = self._palms.process(warp(image_rgb, to_patch, (size, size)))
+            hands = self._finder.find(warp(image_rgb, to_patch, (size, size)))
             if hands:
-                found = [from_patch(detection_of(size, size, *hand), to_patch) for hand in hands]
+                found = [from_patch(hand, to_patch) for hand in hands]
                 return sorted(found, key=lambda hand: -hand.score)
         return []
 
@@ -145,12 +146,10 @@ class StillDetector:
     ) -> list[Detection]:
         """Return at most one hand: the one that the landmark network is surest of, any way up."""
         tried = replace(region, side=region.side * 1.2)
-        best = max(
-            (self._view(image_rgb, tried.turned(turn)) for turn in _LOOK_AROUND),
-            key=lambda hand: hand.score,
-        )
-        again = self._view(image_rgb, Region.of_keypoints(best.keypoints_px))
-        best = max(best, again, key=lambda hand: hand.score)
+        views = [(tried.turned(turn), False) for turn in _LOOK_AROUND]
+        best = max(self._finder.look(image_rgb, views), key=lambda hand: hand.score)
+        again = self._finder.look(image_rgb, [(Region.of_keypoints(best.keypoints_px), False)])
+        best = max(best, *again, key=lambda hand: hand.score)
         return [best] if sure or best.score >= self._min_presence else []
 
     def _refined(self, image_rgb: npt.NDArray[np.uint8], hand: Detection) -> Detection:
@@ -158,18 +157,11 @@ class StillDetector:
         if not self._views:
             return hand
         region = Region.of_keypoints(hand.keypoints_px)
-        seen = [
-            self._view(image_rgb, replace(region, side=region.side * scale).turned(turn), flip)
+        views = [
+            (replace(region, side=region.side * scale).turned(turn), flip)
             for turn, scale, flip in self._views
         ]
-        return median_detection(seen)
-
-    def _view(
-        self, image_rgb: npt.NDArray[np.uint8], region: Region, mirrored: bool = False
-    ) -> Detection:
-        to_patch = region.to_patch(PATCH, mirrored)
-        hand = self._landmarks.process(warp(image_rgb, to_patch, (PATCH, PATCH)))
-        return from_patch(detection_of(PATCH, PATCH, *hand), to_patch)
+        return median_detection(self._finder.look(image_rgb, views))
 
 
 def median_detection(seen: Sequence[Detection]) -> Detection:
@@ -210,14 +202,5 @@ def _checked_box(box: Sequence[float]) -> tuple[float, ...]:
 
 def _suits(hand: Detection, box: Sequence[float] | None, side: str | None) -> float:
     """Return how well a detection suits what is known: overlap with the box, side, certainty."""
-    overlap = 0.0 if box is None else overlap_of(hand.box, np.asarray(box, dtype=float))
-    return 2.0 * overlap + (hand.side == side) + hand.score
-
-
-def overlap_of(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    """Return intersection over union of two boxes x, y, width, height."""
-    low = np.maximum(first[:2], second[:2])
-    high = np.minimum(first[:2] + first[2:], second[:2] + second[2:])
-    both = float(np.prod(np.maximum(high - low, 0.0)))
-    union = float(np.prod(first[2:]) + np.prod(second[2:])) - both
-    return both / union if union > 0.0 else 0.0
+    shared = 0.0 if box is None else overlap(hand.box, np.asarray(box, dtype=float))
+    return 2.0 * shared + (hand.side == side) + hand.score

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
 
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.models.image import ImageView
 from hand_pose_ros.models.keypoints import CanonicalView
-from hand_pose_ros.training.devices import to_device
+from hand_pose_ros.training.looked import Looked
 
 
+@dataclass(frozen=True)
 class Batch:
     """Hands to learn from, and what the encoder sees of them.
 
-    No dataclass: Fabric would take it apart on its way into the network.
+    Attributes:
+        hands: the truth.
+        view: what the encoder sees.
+        looked: what an image network that is trained sees beside that, and has to say.
     """
 
-    def __init__(self, hands: SampledHands, view: CanonicalView | ImageView) -> None:
-        self.hands, self.view = hands, view
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
-        return Batch(to_device(self.hands, device), to_device(self.view, device))
+    hands: SampledHands
+    view: CanonicalView | ImageView
+    looked: Looked | None = None

@@ -13,10 +13,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from hand_pose_ros.errors import InputError
+from hand_pose_ros.models.encoders import MEDIAPIPE
+from hand_pose_ros.models.registry import TEMPORAL
 from hand_pose_ros.training.config import TrainingConfig
 
 NOT_OURS = "encoder.look."
-"""Names of the tensors that are read from the installed mediapipe, see `pretrained`."""
+"""Names of the tensors of what looks; where that is MediaPipe's network, see `pretrained`,
+`hands.safetensors` has them."""
+
+_NOT_SHIPPED = "projection."
+"""Names of the tensors that only training needs."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -51,19 +57,28 @@ def export_weights(path: Path, tensors: dict[str, torch.Tensor], config: Trainin
 
     MediaPipe's network, which is not ours and was not changed, stays out.
     """
+    left_out = (_NOT_SHIPPED,) if config.image.trains_encoder else (_NOT_SHIPPED, NOT_OURS)
     half = {
         name: tensor.half().contiguous()
         for name, tensor in tensors.items()
-        if not name.startswith(NOT_OURS)
+        if not name.startswith(left_out)
     }
-    metadata = {
-        "model": config.model,
-        "lifter": json.dumps(asdict(config.lifter)),
-        "encoder": json.dumps(asdict(config.encoder)),
-    }
+    metadata = {"model": config.model, "look": config.image.encoder, **_sizes(config)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(half, partial, metadata=metadata)
+    os.replace(partial, path)
+
+
+def export_hand_networks(
+    path: Path, detector: torch.nn.Module, landmarks: torch.nn.Module
+) -> None:
+    """Write the networks of our detector in half precision, in which MediaPipe's are exact."""
+    networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
+    half = {name: tensor.half().contiguous() for name, tensor in networks.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(half, partial, metadata={"networks": "detector, landmarks"})
     os.replace(partial, path)
 
 
@@ -91,8 +106,7 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
         InputError: as for `read_weights`, or they are of networks of another size or kind.
     """
     metadata, tensors = read_weights(path)
-    for block in ("lifter", "encoder"):
-        wanted = json.dumps(asdict(getattr(config, block)))
+    for block, wanted in _sizes(config).items():
         if metadata.get(block) != wanted:
             raise InputError(
                 f"{path} has {block} {metadata.get(block)}; the configuration says {wanted}"
@@ -100,4 +114,16 @@ def load_weights(path: Path, model: torch.nn.Module, config: TrainingConfig) -> 
     kind = metadata.get("model", "keypoints")
     if kind != "keypoints" and config.model == "keypoints":
         raise InputError(f"{path} has a model of {kind}; a keypoint model cannot begin with it")
-    model.load_state_dict(tensors, strict=config.model == "keypoints")
+    look = metadata.get("look", MEDIAPIPE)
+    if kind not in ("keypoints", TEMPORAL) and look != config.image.encoder:
+        raise InputError(
+            f"{path} has image.encoder {look}; the configuration says {config.image.encoder}"
+        )
+    model.load_state_dict(tensors, strict=config.model in ("keypoints", TEMPORAL))
+
+
+def _sizes(config: TrainingConfig) -> dict[str, str]:
+    """Return what the shapes of the weights depend on, as JSON by its name."""
+    if config.model == TEMPORAL:
+        return {"network": json.dumps(asdict(config.tracks.network))}
+    return {name: json.dumps(asdict(getattr(config, name))) for name in ("lifter", "encoder")}

@@ -13,10 +13,17 @@ import yaml
 from hand_pose_ros.data.patches import AugmentConfig
 from hand_pose_ros.data.synthetic.config import PRESETS
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
+from hand_pose_ros.data.synthetic.tracks import TrackConfig
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.encoders import MEDIAPIPE, check_encoder
 from hand_pose_ros.models.lifter import LifterConfig
-from hand_pose_ros.models.registry import CONDITIONS
+from hand_pose_ros.models.registry import CONDITIONS, TEMPORAL
+from hand_pose_ros.models.temporal import TemporalConfig
+from hand_pose_ros.training.contrastive import ContrastiveConfig
 from hand_pose_ros.training.devices import ACCELERATORS
+
+TRAINABLE = (*CONDITIONS, TEMPORAL)
+"""What `hand-pose train --model` takes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class ImageConfig:
     """Where the images of a run come from, and what is shown of them.
 
     Attributes:
+        encoder: the network that looks, see `models.encoders`: `mediapipe` as it is installed, or
+            one that is trained, such as `small` or `timm:resnet18`.
         shards: folder of `hand-pose synth --format shards`; empty to render while training.
         presets: of the studio, taken in turns, see `hand-pose synth --preset list`.
         workers: processes that render or read; with 0 the one that trains does it.
@@ -43,15 +52,27 @@ class ImageConfig:
         own: share of those whose keypoints are those that the image network reads off the image;
             of an `image` model all are. It errs otherwise on renders than on photographs: a model
             that was shown simulated keypoints only was the better one with its own, too.
+        mirrored: share of the images that the heads of an encoder that is trained also see in a
+            mirror, as hands of the other side.
+        empty: as many images without a hand that they also see.
     """
 
+    encoder: str = MEDIAPIPE
     shards: str = ""
     presets: tuple[str, ...] = ("train", "train", "train", "frontal")
     workers: int = 2
     rows: int = 192
     own: float = 0.0
+    mirrored: float = 0.25
+    empty: float = 0.125
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether the network that looks learns, and has heads of ours."""
+        return self.encoder != MEDIAPIPE
 
     def __post_init__(self) -> None:
+        check_encoder(self.encoder)
         unknown = [name for name in self.presets if name not in PRESETS]
         if unknown or not self.presets:
             raise ConfigError(f"presets are {self.presets}; there are {', '.join(PRESETS)}")
@@ -59,24 +80,92 @@ class ImageConfig:
             raise ConfigError(
                 f"workers is {self.workers} and rows is {self.rows}; at least 0 and 1 are needed"
             )
-        if not 0.0 <= self.own <= 1.0:
-            raise ConfigError(f"own is {self.own}; allowed are 0 to 1")
+        for name in ("own", "mirrored", "empty"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; allowed are 0 to 1")
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms of `training.losses.lifter_loss`."""
+    """Weights of the terms of `training.losses.lifter_loss`.
+
+    From `keypoints` on they are for encoders that are trained: 2D keypoints, where joints are in
+    space, which are visible, the side, whether there is a hand, the mean place and the height of
+    the scores of a keypoint (`head_losses`), and views of one hand being alike (`contrastive`).
+    """
 
     diffusion: float = 1.0
     inverse_kinematics: float = 1.0
     baseline: float = 1.0
     angles: float = 0.1
     projection: float = 0.2
+    keypoints: float = 1.0
+    space: float = 1.0
+    visibility: float = 0.05
+    side: float = 0.05
+    presence: float = 0.05
+    places: float = 1.0
+    scores: float = 0.2
+    contrastive: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 0.0:
-                raise ConfigError(f"loss weight {name} is {value}; it must not be negative")
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class TemporalLossWeights:
+    """Weights of the terms of `training.temporal_loss`."""
+
+    joints: float = 1.0
+    angles: float = 0.1
+    velocity: float = 0.1
+    acceleration: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class TracksConfig:
+    """What the temporal transformer is trained on: a pool of lifted tracks that is slowly renewed.
+
+    Attributes:
+        lifter: weights of the keypoint lifter that lifts them; empty for those that ship.
+        pool: how many tracks there are at a time.
+        fresh: how many of them are replaced in each step.
+        hidden: most of a window that is masked.
+        validation: tracks, others, on which it is measured.
+        sampled: how they move and how their detector errs.
+        network: sizes of the transformer.
+        loss: weights of its terms.
+    """
+
+    lifter: str = ""
+    pool: int = 3840
+    fresh: int = 0
+    hidden: float = 0.5
+    validation: int = 128
+    sampled: TrackConfig = field(default_factory=TrackConfig)
+    network: TemporalConfig = field(default_factory=TemporalConfig)
+    loss: TemporalLossWeights = field(default_factory=TemporalLossWeights)
+
+    def __post_init__(self) -> None:
+        if self.pool < 1 or self.validation < 1 or not 0 <= self.fresh <= self.pool:
+            raise ConfigError(
+                f"pool is {self.pool}, validation is {self.validation}, fresh is {self.fresh}; "
+                "two of at least 1 and one of 0 to pool are needed"
+            )
+        if not 0.0 <= self.hidden < 1.0:
+            raise ConfigError(f"hidden is {self.hidden}; allowed are 0 up to, not including, 1")
+        if self.sampled.frames < self.network.window:
+            raise ConfigError(
+                f"tracks have {self.sampled.frames} frames; the window has {self.network.window}"
+            )
+        if self.sampled.slot_s != self.network.slot_s:
+            raise ConfigError(
+                f"slot_s of the tracks is {self.sampled.slot_s}; that of the network is "
+                f"{self.network.slot_s}"
+            )
 
 
 @dataclass(frozen=True)
@@ -88,7 +177,8 @@ class TrainingConfig:
             models can begin with a keypoint model, and then add to it.
         detected: file of `scripts/detect_portraits.py`; empty where all hands are simulated.
         detected_share: share of a batch that comes from it.
-        model: what it sees, one of `registry.CONDITIONS`.
+        model: what it sees, one of `registry.CONDITIONS`, or `registry.TEMPORAL`.
+        tracks: of the temporal transformer alone, which looks at `noise` beside it.
         batch: hands of a step, of all processes together.
         threads: of each process, on a CPU.
         mixed: whether the networks run in bfloat16; kinematics and losses never do.
@@ -120,11 +210,13 @@ class TrainingConfig:
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     image: ImageConfig = field(default_factory=ImageConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    tracks: TracksConfig = field(default_factory=TracksConfig)
 
     def __post_init__(self) -> None:
-        if self.model not in CONDITIONS:
-            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {CONDITIONS}")
-        if self.model != "keypoints" and self.image.rows > self.batch:
+        if self.model not in TRAINABLE:
+            raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {TRAINABLE}")
+        if self.model in ("image", "fused") and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
@@ -135,7 +227,7 @@ class TrainingConfig:
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        rows = () if self.model == "keypoints" else (self.image.rows,)
+        rows = (self.image.rows,) if self.model in ("image", "fused") else ()
         for count in (self.batch, *rows):
             if count % self.devices:
                 raise ConfigError(
@@ -148,6 +240,12 @@ class TrainingConfig:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}; allowed are 0 up to, not including, 1"
                 )
+
+
+def _check_weights(block: LossWeights | TemporalLossWeights) -> None:
+    for name, value in vars(block).items():
+        if value < 0.0:
+            raise ConfigError(f"loss weight {name} is {value}; it must not be negative")
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainingConfig:

@@ -46,6 +46,13 @@ def make_fabric(accelerator: str, devices: int) -> Fabric:
         ) from error
 
 
+class Whole:
+    """A batch on a device, as it goes into a module: a dataclass Fabric would take apart."""
+
+    def __init__(self, batch: Any, device: torch.device) -> None:
+        self.batch = to_device(batch, device)
+
+
 def to_device(value: Any, device: torch.device) -> Any:
     """Return a tensor, or a dataclass of tensors and such dataclasses, on a device."""
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""The training loop of the lifters: batches in, weights out."""
+"""The training loop: batches in, weights out."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import dataclasses
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hand_pose_ros.errors import HandPoseError, InputError
-from hand_pose_ros.models.image import ImageEncoder
-from hand_pose_ros.models.keypoints import KeypointEncoder
-from hand_pose_ros.models.lifter import Lifter, SamplingConfig
-from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.checkpoint import (
     export_weights,
     load_checkpoint,
@@ -27,24 +25,13 @@ from hand_pose_ros.training.checkpoint import (
 )
 from hand_pose_ros.training.config import TrainingConfig
 from hand_pose_ros.training.devices import make_fabric
-from hand_pose_ros.training.losses import LifterModel, LifterObjective
-from hand_pose_ros.training.pretrained import landmark_network
-from hand_pose_ros.training.sources import VALIDATION_SEED, make_source
 
 
-def build_model(config: TrainingConfig) -> LifterModel:
-    """Return a fresh model of the configured kind and sizes."""
-    kind = KeypointEncoder if config.model == "keypoints" else ImageEncoder
-    encoder = kind(config.lifter.condition, config.encoder.width, config.encoder.blocks)
-    if isinstance(encoder, ImageEncoder):
-        encoder.look.load_state_dict(landmark_network().state_dict())
-        # What is fast for small channels on a CPU.
-        encoder.look = encoder.look.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LifterModel(encoder, Lifter(config.lifter))
+class Training(ABC):
+    """A run that can stop at any step and go on as if it had not: model, optimiser, randomness.
 
-
-class LifterTraining:
-    """A run that can stop at any step and go on as if it had not: model, optimiser, randomness."""
+    What it trains, on what and how that is measured are the methods at its end.
+    """
 
     def __init__(self, config: TrainingConfig, out: Path) -> None:
         self.config, self.out = config, out
@@ -53,10 +40,10 @@ class LifterTraining:
         rank, count = self.fabric.global_rank, self.fabric.world_size
         torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed + rank)
-        self.model = build_model(config)
+        self.model = self.build()
         if config.start:
             load_weights(Path(config.start), self.model, config)
-        self.ema = build_model(config)
+        self.ema = self.build()
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False).to(self.fabric.device)
         optimizer = torch.optim.AdamW(
@@ -65,10 +52,9 @@ class LifterTraining:
             weight_decay=config.weight_decay,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self._rate(s))
-        objective = LifterObjective(self.model, config.loss, config.mixed)
-        self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
+        self.objective, self.optimizer = self.fabric.setup(self.make_objective(), optimizer)
         self.step = 0
-        self.source = make_source(config, (rank, count))
+        self.source = self.make_source((rank, count))
 
     @property
     def leads(self) -> bool:
@@ -91,7 +77,7 @@ class LifterTraining:
                     self._log(writer, "train", terms)
                 if writer is not None and self._to_validate:
                     errors = self.validate()
-                    self._log(writer, "validation", errors)
+                    self._log(writer, "validation", errors | self.validate_heads())
                     bar.set_postfix({name: f"{value:.2f}" for name, value in errors.items()})
                 if self.step % self.config.checkpoint_every == 0:
                     self.save()
@@ -128,12 +114,11 @@ class LifterTraining:
             InputError: no checkpoint, or one of networks of another size or of as many processes.
         """
         state = load_checkpoint(self.checkpoint)
-        trained = json.loads(state["config"])
-        for block in ("model", "lifter", "encoder"):
-            now = json.loads(json.dumps(dataclasses.asdict(self.config)[block]))
-            if trained.get(block, "keypoints") != now:
+        trained = self.networks_of(json.loads(state["config"]))
+        for name, now in self.networks_of(dataclasses.asdict(self.config)).items():
+            if trained[name] != now:
                 raise InputError(
-                    f"{self.checkpoint} has {block} {trained[block]}; the configuration says {now}"
+                    f"{self.checkpoint} has {name} {trained[name]}; the configuration says {now}"
                 )
         randomness = torch.atleast_2d(state["generator"])
         if len(randomness) != self.fabric.world_size:
@@ -150,12 +135,6 @@ class LifterTraining:
         self.step = int(state["step"])
         self.source.images = int(state.get("images", 0))
 
-    def validate(self) -> dict[str, float]:
-        """Return the errors of the averaged weights, see `validate`."""
-        generator = torch.Generator().manual_seed(VALIDATION_SEED)
-        batch = self.source.validation(generator).to(self.fabric.device)
-        return validate(self.ema, batch, generator)
-
     @property
     def _to_validate(self) -> bool:
         return self.step % self.config.validate_every == 0 or self.step == self.config.steps
@@ -163,7 +142,7 @@ class LifterTraining:
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
         self.model.train()
-        loss, terms = self._loss(self.source.draw(self.generator))
+        loss, terms = self._loss()
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(
@@ -175,10 +154,10 @@ class LifterTraining:
         self._average()
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
 
-    def _loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         advice = f"training diverged at step {self.step}; a lower learning_rate may help"
         try:
-            loss, terms = self.objective(batch.to(self.fabric.device), self.generator)
+            loss, terms = self.objective(*self.draw())
         except torch.linalg.LinAlgError as error:  # the SVD of a root rotation that is not finite
             raise HandPoseError(f"{advice} ({error})") from error
         if not torch.isfinite(loss):
@@ -189,9 +168,7 @@ class LifterTraining:
         """Move the averaged weights: fast at first, when the past is worth little."""
         keep = min(self.config.ema, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
-            )
+            torch._foreach_lerp_(list(_averaged(self.ema)), list(_averaged(self.model)), 1 - keep)
 
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / self.config.warmup)
@@ -229,17 +206,39 @@ class LifterTraining:
                 json.dumps({"seconds": seconds, "steps": self.step})
             )
 
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """Return a fresh model."""
 
-def validate(model: LifterModel, batch: Batch, generator: torch.Generator) -> dict[str, float]:
-    """Return the mean joint error [% of the anchor bone] of each method."""
-    model.eval()
-    view = batch.view
-    with torch.inference_mode():
-        target = batch.hands.joints @ view.R_canonical_camera.transpose(-1, -2)
-        condition = model.encoder(*view.inputs)
-        errors = {}
-        for method in ("baseline", "d", "d_star"):
-            sampling = SamplingConfig(method=method)
-            lifted = model.lifter(condition, sampling, generator=generator)
-            errors[method] = 100.0 * (lifted.points - target).norm(dim=-1).mean().item()
-    return errors
+    @abstractmethod
+    def make_objective(self) -> torch.nn.Module:
+        """Return what makes the loss and its terms of what `draw` returns."""
+
+    @abstractmethod
+    def make_source(self, part: tuple[int, int]) -> Any:
+        """Return what batches come from, for the k-th of n processes."""
+
+    @abstractmethod
+    def draw(self) -> tuple[Any, ...]:
+        """Return the next batch, and what else the objective is called with."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Return the errors of the averaged weights [% of the anchor bone]."""
+
+    @abstractmethod
+    def networks_of(self, config: dict) -> dict[str, Any]:
+        """Return the entries of a configuration that say what networks of what sizes are trained.
+
+        A run goes on only where they are the same.
+        """
+
+    def validate_heads(self) -> dict[str, float]:
+        """Return what heads for what is seen in an image reach, where any are trained."""
+        return {}
+
+
+def _averaged(model: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Return what is averaged: parameters, and the statistics of batches."""
+    yield from model.parameters()
+    yield from (buffer for buffer in model.buffers() if buffer.is_floating_point())

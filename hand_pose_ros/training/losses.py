@@ -8,12 +8,17 @@ from torch import Tensor, nn
 from hand_pose_ros.data.synthetic.keypoints import SampledHands
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.diffusion import as_denoiser
+from hand_pose_ros.models.encoders import OwnLook
 from hand_pose_ros.models.heads import palm_frame
-from hand_pose_ros.models.image import ImageView
+from hand_pose_ros.models.image import ImageEncoder, ImageView
 from hand_pose_ros.models.keypoints import CanonicalView, KeypointEncoder, canonical_view
 from hand_pose_ros.models.lifter import Lifter
 from hand_pose_ros.training.batch import Batch
 from hand_pose_ros.training.config import LossWeights
+from hand_pose_ros.training.contrastive import contrastive_loss
+from hand_pose_ros.training.devices import Whole
+from hand_pose_ros.training.head_losses import head_terms, score_terms
+from hand_pose_ros.training.looked import Looked
 
 
 class LifterObjective(nn.Module):
@@ -24,31 +29,62 @@ class LifterObjective(nn.Module):
         self.model, self._weights, self._mixed = model, weights, mixed
 
     def forward(
-        self, batch: Batch, generator: torch.Generator
+        self, whole: Whole, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what `lifter_loss` does."""
-        return lifter_loss(
-            self.model, batch.hands, self._weights, generator, self._mixed, batch.view
-        )
+        """Return what `lifter_loss` does of a `Batch`."""
+        batch: Batch = whole.batch
+        seen = batch.view, batch.looked
+        return lifter_loss(self.model, batch.hands, self._weights, generator, self._mixed, *seen)
 
 
 class LifterModel(nn.Module):
     """Encoder and lifter together: what `hand-pose train` optimises."""
 
-    def __init__(self, encoder: KeypointEncoder, lifter: Lifter) -> None:
+    def __init__(
+        self, encoder: KeypointEncoder, lifter: Lifter, projection: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.encoder, self.lifter = encoder, lifter
+        self.projection = projection  # of the contrastive loss, where there is one
 
     def forward(
-        self, view: CanonicalView | ImageView, target: Tensor, noise: Tensor, t: Tensor
+        self,
+        view: CanonicalView | ImageView,
+        target: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        more: Tensor | None = None,
     ) -> dict:
-        """Return the raw outputs of every head for one training batch."""
-        condition = self.encoder(*view.inputs)
+        """Return the raw outputs of every head for one training batch.
+
+        Args:
+            view: what the encoder sees.
+            target: true points in the frame of the view.
+            noise: as they are noised.
+            t: how much.
+            more: images (image, 3, y, x) behind those of the view that only the image network
+                sees; what it makes of all of them is then `pooled`, and `log_scores` where it
+                has a map of scores for each keypoint.
+        """
+        if more is None:
+            condition, out = self.encoder(*view.inputs), {}
+        else:
+            assert isinstance(view, ImageView) and isinstance(self.encoder, ImageEncoder)
+            pooled, log_scores = own_look(self).trunk(torch.cat((view.patch, more)))
+            seen = pooled[: len(view.patch)], *view.inputs[1:]
+            condition, out = self.encoder.condition(*seen), {"pooled": pooled}
+            if log_scores is not None:
+                out["log_scores"] = log_scores
         scaled = target * self.lifter.config.point_scale
         noisy = self.lifter.schedule.add_noise(scaled, noise, t)
         prepared = self.lifter.denoiser.prepare(condition)
         predicted = self.lifter.denoiser(noisy, t, prepared)
-        return {"condition": condition, "noisy": noisy, "predicted": predicted, "scaled": scaled}
+        return out | {
+            "condition": condition,
+            "noisy": noisy,
+            "predicted": predicted,
+            "scaled": scaled,
+        }
 
 
 def lifter_loss(
@@ -58,10 +94,12 @@ def lifter_loss(
     generator: torch.Generator,
     mixed: bool = False,
     view: CanonicalView | ImageView | None = None,
+    looked: Looked | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted loss of a batch and its terms.
 
-    The encoder sees the `view`; where there is none, the canonical view of the keypoints.
+    The encoder sees the `view`; where there is none, the canonical view of the keypoints. With
+    `looked` its image network learns, too: see `look_terms`.
 
     The diffusion term is the squared error of the noise (equation 5), or for x0-prediction the L1
     error of the points (section 2.4). Its steps are drawn towards the noisy end, where few-step
@@ -78,7 +116,7 @@ def lifter_loss(
     t = _draw_steps(lifter.schedule.steps, len(target), generator).to(target.device)
     noise = _normal(target, generator)
     with _bfloat16(mixed, target):
-        out = model(view, target, noise, t)
+        out = model(view, target, noise, t, None if looked is None else looked.more)
     out = {name: tensor.float() for name, tensor in out.items()}
     if lifter.config.prediction == "x0":
         terms = {"diffusion": (out["predicted"] - out["scaled"]).abs().mean()}
@@ -100,9 +138,42 @@ def lifter_loss(
         hidden = lifter.baseline.trunk(out["condition"])
     guessed = lifter.baseline.head(hidden.float())
     terms |= _kinematic_terms("baseline", guessed, hands, target, R)
+    if looked is not None:
+        terms |= look_terms(model, out["pooled"], looked, out.get("log_scores"))
     return sum(
         (_weight(weights, name) * term for name, term in terms.items()), target.new_zeros(())
     ), terms
+
+
+def own_look(model: LifterModel) -> OwnLook:
+    """Return the image network of a model of which one is trained."""
+    assert isinstance(model.encoder, ImageEncoder) and isinstance(model.encoder.look, OwnLook)
+    return model.encoder.look
+
+
+def look_terms(
+    model: LifterModel, pooled: Tensor, looked: Looked, log_scores: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Return what the image network's own heads have to learn, and the contrastive term.
+
+    Args:
+        model: its encoder has a network that learns.
+        pooled: what that makes of the images of a view and, behind them, of those of `looked`.
+        looked: what is true of them.
+        log_scores: of the keypoints in all of these, where there are any.
+    """
+    look = own_look(model)
+    count = len(looked.truth.present)
+    terms = head_terms(look.read(pooled[:count]), looked.truth)
+    if log_scores is not None:
+        places = look.trunk.places(pooled[:count])
+        assert places is not None
+        terms |= score_terms(places, log_scores[:count], looked.truth)
+    if looked.affine is not None and model.projection is not None:
+        first, second = pooled[: len(pooled) - count], pooled[count:]
+        one, other = model.projection(torch.cat((first, second))).chunk(2)
+        terms["contrastive"] = contrastive_loss(one, other, looked.affine, looked.config)
+    return terms
 
 
 def _draw_steps(steps: int, count: int, generator: torch.Generator) -> Tensor:

@@ -21,7 +21,8 @@ from hand_pose_ros.data.synthetic.stream import studio_dataset
 from hand_pose_ros.models.image import ImageView
 from hand_pose_ros.models.keypoints import canonical_view
 from hand_pose_ros.training.batch import Batch
-from hand_pose_ros.training.config import TrainingConfig
+from hand_pose_ros.training.config import LossWeights, TrainingConfig
+from hand_pose_ros.training.looked import Backgrounds, looked_at
 
 VALIDATION_HANDS = 1024
 VALIDATION_IMAGES = 256
@@ -90,6 +91,7 @@ class ImageSource:
         self._config, self._part, self.images = config, part, 0
         self._rows: Iterator[SeenHands] | None = None
         self._validation: SeenHands | None = None
+        self._backgrounds: Backgrounds | None = None
 
     def draw(self, generator: torch.Generator) -> Batch:
         """Return the next batch: rows with an image first."""
@@ -101,9 +103,10 @@ class ImageSource:
         count = config.batch - len(seen.half_width)
         own = 1.0 if config.model == "image" else config.image.own
         shown = torch.rand(len(seen.turn), generator=generator) >= own
-        if config.model == "image" or not count:
-            return seen_batch(seen, shown)
-        return seen_batch(seen, shown, sample_hands(count, generator, config.noise))
+        others = None
+        if config.model != "image" and count:
+            others = sample_hands(count, generator, config.noise)
+        return self._looked_at(seen, seen_batch(seen, shown, others), generator, config.loss)
 
     def validation(self, generator: torch.Generator) -> Batch:
         """Return rendered hands of people that are not trained on."""
@@ -115,7 +118,31 @@ class ImageSource:
             )
             self._validation = collate(list(itertools.islice(rows, VALIDATION_IMAGES)))
         count = len(self._validation.half_width)
-        return seen_batch(self._validation, torch.full((count,), self._config.model == "fused"))
+        shown = torch.full((count,), self._config.model == "fused")
+        return self._looked_at(self._validation, seen_batch(self._validation, shown), generator)
+
+    def _looked_at(
+        self,
+        seen: SeenHands,
+        batch: Batch,
+        generator: torch.Generator,
+        weights: LossWeights | None = None,
+    ) -> Batch:
+        """Return a batch with what an image network that is trained learns beside the lift.
+
+        The weights say whether each image is seen twice.
+        """
+        config, options = self._config, self._config.image
+        if not options.trains_encoder or not isinstance(batch.view, ImageView):
+            return batch
+        if self._backgrounds is None:
+            self._backgrounds = Backgrounds(config.augment, config.seed)
+        count = len(seen.half_width)
+        empty = as_input(self._backgrounds.draw(round(options.empty * count), generator))
+        contrast = config.contrastive if weights is not None and weights.contrastive else None
+        mirror = round(options.mirrored * count)
+        looked = looked_at(seen, batch.view.patch, empty, mirror, contrast, generator)
+        return replace(batch, looked=looked)
 
     def _loader(self) -> DataLoader:
         options = self._config.image

@@ -62,6 +62,7 @@ def test_overrides_that_are_out_of_range_end_the_start(bench):
     for name, value, reason in (
         ("estimator.detector.max_hands", 99, r"parameter estimator\.detector\.max_hands"),
         ("input.reliability", "often", "'often'; it must be one of best_effort, reliable"),
+        ("estimator.temporal.mode", "centred", "which waits for later images"),
     ):
         with pytest.raises(ConfigError, match=reason):
             bench.start(estimator_of(RIGHT), (name, value))

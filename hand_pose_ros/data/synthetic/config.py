@@ -113,6 +113,10 @@ PRESETS = {
     "train": Preset(StudioConfig(), "everything the studio can do"),
     "frontal": Preset(_FRONTAL, "hands as people show them to a camera, little occlusion"),
     "fists": Preset(replace(_FRONTAL, view="any", families=("fist",)), "fists from all sides"),
+    "frames": Preset(
+        StudioConfig(two_hands=0.3, nearest=0.3, farthest=2.0, fill=(0.05, 1.0)),
+        "hands as they stand in the whole image of a camera, from small to as large as that",
+    ),
     "two_hands": Preset(StudioConfig(two_hands=1.0, objects=0.0, fill=(0.6, 0.95)), "pairs"),
     "sequences": Preset(StudioConfig(frames=64), "movements of 64 images at 30 Hz"),
     "benchmark": Preset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from hand_pose_ros.data.synthetic.body.shapes import (
     sample_offsets,
     sample_ratios,
 )
+from hand_pose_ros.data.synthetic.draws import Draws, Lasting, SeparateDraws
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.projection import view_rotation
@@ -66,6 +67,11 @@ class NoiseConfig:
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"noise {name} is {value}; allowed are 0 to 1")
 
+    def scaled(self, factor: float) -> NoiseConfig:
+        """Return the noise of worse pictures: of all that differs from image to image."""
+        names = ("white", "finger", "wrist", "depth_finger", "tilt")
+        return replace(self, **{name: min(factor * getattr(self, name), 1.0) for name in names})
+
 
 @dataclass(frozen=True)
 class SampledHands:
@@ -105,7 +111,7 @@ def sample_hands(count: int, generator: torch.Generator, noise: NoiseConfig) -> 
     )
     joints = forward_kinematics(hand).positions
     anchor = sample_anchor_length(count, generator)
-    wrist = _sample_place(joints * anchor.unsqueeze(-1), generator)
+    wrist = sample_place(joints * anchor.unsqueeze(-1), generator)
     placed = joints * anchor.unsqueeze(-1) + wrist.unsqueeze(-2)
     observation = simulated_detection(placed, hand.root_rotation[..., 2], generator, noise)
     return SampledHands(observation, hand, joints, wrist, anchor)
@@ -125,10 +131,20 @@ def simulated_detection(
         generator: source of all randomness.
         noise: how it errs.
     """
-    return _observe(_as_marked(points, back, generator, noise), generator, noise)
+    return detection_along(points, back, SeparateDraws(generator), noise)
 
 
-def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
+def detection_along(
+    points: Float[Tensor, "batch 21 3"],
+    back: Float[Tensor, "batch 3"],
+    draws: Draws,
+    noise: NoiseConfig,
+) -> KeypointObservation:
+    """Return `simulated_detection` with errors from any source, such as along tracks."""
+    return _observe(_as_marked(points, back, draws, noise), draws, noise)
+
+
+def sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
     """Return wrists that put the middle of each hand at a drawn distance and direction."""
     count = len(joints)
     distance = 0.2 * 8.0 ** torch.rand(count, 1, generator=generator)
@@ -140,20 +156,18 @@ def _sample_place(joints: Tensor, generator: torch.Generator) -> Tensor:
     return wrist + closer * torch.cat((ray, torch.ones(count, 1)), dim=-1)
 
 
-def _as_marked(
-    points: Tensor, back: Tensor, generator: torch.Generator, noise: NoiseConfig
-) -> Tensor:
+def _as_marked(points: Tensor, back: Tensor, draws: Draws, noise: NoiseConfig) -> Tensor:
     """Return the joints where a detector takes them to be, which depends on the visible side.
 
     Args:
         points: (batch, 21, 3) in the camera frame.
         back: (batch, 3) direction out of the back of the hand.
-        generator: source of all randomness.
+        draws: source of all randomness.
         noise: how far, and how differently from hand to hand.
     """
     view = torch.nn.functional.normalize(points.mean(dim=-2), dim=-1)
     palm_seen = (back * view).sum(-1).clamp_min(0.0).reshape(-1, 1, 1)
-    spread = noise.definition * torch.randn(len(points), 2, 1, 1, generator=generator)
+    spread = noise.definition * draws.normal(len(points), 2, 1, 1, lasting=Lasting.TRACK)
     knuckle = noise.knuckle * palm_seen + spread[:, 0]
     tip = noise.tip + spread[:, 1]
     marked = points.clone()
@@ -163,48 +177,50 @@ def _as_marked(
 
 
 def _observe(
-    points: Float[Tensor, "batch 21 3"], generator: torch.Generator, noise: NoiseConfig
+    points: Float[Tensor, "batch 21 3"], draws: Draws, noise: NoiseConfig
 ) -> KeypointObservation:
     """Return what a detector says of metric points [m] in the camera frame."""
     count = len(points)
-    level = 0.3 + 1.1 * torch.rand(count, 1, 1, generator=generator)
+    level = 0.3 + 1.1 * draws.uniform(count, 1, 1, lasting=Lasting.POSE)
     rays = points[..., :2] / points[..., 2:]
     size = radius_of(rays)
-    error = _keypoint_error(count, 2, noise.white, noise.finger, generator) * level
-    error[:, 0] += noise.wrist * torch.randn(count, 2, generator=generator) * level[:, 0]
-    wrong = torch.rand(count, 5, 1, generator=generator) < noise.outlier
-    gross = torch.randn(count, 5, 2, generator=generator) * wrong * 0.6
+    error = _keypoint_error(count, 2, noise.white, noise.finger, draws) * level
+    error[:, 0] += noise.wrist * draws.normal(count, 2, lasting=Lasting.SHAKING) * level[:, 0]
+    wrong = draws.uniform(count, 5, 1, lasting=Lasting.POSE) < noise.outlier
+    gross = draws.normal(count, 5, 2, lasting=Lasting.POSE) * wrong * 0.6
     error = error + gross[:, _FINGER_OF] * _REACH.unsqueeze(-1)
     seen, depth_scale = rays + error * size, points[..., 2].mean(dim=-1, keepdim=True)
-    depth = _own_points(points, level, (0.25, 1.0), generator, noise)[..., 2]
+    depth = _own_points(points, level, (0.25, 1.0), draws, noise)[..., 2]
     depth = (depth - depth[:, :1]) / depth_scale
-    world = _own_points(points, level, (0.7, 1.2), generator, noise)
-    return KeypointObservation(_wrong_focal(seen, generator, noise), depth, world)
+    world = _own_points(points, level, (0.7, 1.2), draws, noise)
+    return KeypointObservation(_wrong_focal(seen, draws, noise), depth, world)
 
 
 def _own_points(
     points: Tensor,
     level: Tensor,
     gains: tuple[float, float],
-    generator: torch.Generator,
+    draws: Draws,
     noise: NoiseConfig,
 ) -> Tensor:
     """Return the detector's own 3D points: the hand tilted, bent, with shrunk or flipped depth."""
     count = len(points)
     centred = _towards_axis(points)
     radius = centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
-    error = _keypoint_error(count, 3, noise.white, noise.finger, generator)
-    depth_error = _keypoint_error(count, 1, noise.white, noise.depth_finger, generator)
+    error = _keypoint_error(count, 3, noise.white, noise.finger, draws)
+    depth_error = _keypoint_error(count, 1, noise.white, noise.depth_finger, draws)
     error = error + torch.nn.functional.pad(depth_error, (2, 0))
     low, high = gains
-    gain = low + (high - low) * torch.rand(count, 1, generator=generator)
-    flipped = torch.rand(count, 1, generator=generator) < noise.depth_flip
-    finger_flips = torch.rand(count, 5, generator=generator) < 0.6
+    gain = low + (high - low) * draws.uniform(count, 1, lasting=Lasting.POSE)
+    flipped = draws.uniform(count, 1, lasting=Lasting.POSE) < noise.depth_flip
+    finger_flips = draws.uniform(count, 5, lasting=Lasting.POSE) < 0.6
     sign = 1.0 - 2.0 * (flipped & finger_flips)[:, _FINGER_OF].float()
     base = centred[:, _BASE_OF]
     depth = base[..., 2] + (centred[..., 2] - base[..., 2]) * sign
     bent = torch.stack((centred[..., 0], centred[..., 1], depth * gain), dim=-1)
-    tilt = noise.tilt * torch.randn(count, 3, generator=generator) * torch.tensor((0.4, 1.0, 1.0))
+    tilt = (
+        noise.tilt * draws.normal(count, 3, lasting=Lasting.POSE) * torch.tensor((0.4, 1.0, 1.0))
+    )
     return bent @ matrix_from_euler(tilt).transpose(-1, -2) + error * level * radius
 
 
@@ -215,12 +231,10 @@ def _towards_axis(points: Tensor) -> Tensor:
     return (points - middle.unsqueeze(-2)) @ rotation.transpose(-1, -2)
 
 
-def _keypoint_error(
-    count: int, axes: int, white: float, finger: float, generator: torch.Generator
-) -> Tensor:
+def _keypoint_error(count: int, axes: int, white: float, finger: float, draws: Draws) -> Tensor:
     """Return (count, 21, axes): own error of each keypoint and one common to each finger."""
-    own = white * torch.randn(count, 21, axes, generator=generator)
-    common = finger * torch.randn(count, 5, axes, generator=generator)
+    own = white * draws.normal(count, 21, axes, lasting=Lasting.SHAKING)
+    common = finger * draws.normal(count, 5, axes, lasting=Lasting.SHAKING)
     return own + common[:, _FINGER_OF] * _REACH.unsqueeze(-1)
 
 
@@ -230,9 +244,9 @@ def radius_of(rays: Float[Tensor, "batch 21 2"]) -> Float[Tensor, "batch 1 1"]:
     return centred.square().sum(-1).mean(-1).sqrt()[:, None, None]
 
 
-def _wrong_focal(rays: Tensor, generator: torch.Generator, noise: NoiseConfig) -> Tensor:
+def _wrong_focal(rays: Tensor, draws: Draws, noise: NoiseConfig) -> Tensor:
     """Scale the rays of a third of the hands, as a guessed focal length would."""
     count = len(rays)
-    factor = torch.exp(noise.focal * torch.randn(count, 1, 1, generator=generator))
-    guessed = torch.rand(count, 1, 1, generator=generator) < 1.0 / 3.0
+    factor = torch.exp(noise.focal * draws.normal(count, 1, 1, lasting=Lasting.TRACK))
+    guessed = draws.uniform(count, 1, 1, lasting=Lasting.TRACK) < 1.0 / 3.0
     return rays * torch.where(guessed, factor, torch.ones_like(factor))

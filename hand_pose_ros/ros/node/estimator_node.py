@@ -36,9 +36,11 @@ from hand_pose_ros.ros.node.statistics import FrameStatistics
 from hand_pose_ros.ros.node.subscriptions import CameraSubscriptions
 from hand_pose_ros.ros.source.frame import DEFAULT_FRAME_ID
 from hand_pose_ros.runtime.boxes import BoxDetector
-from hand_pose_ros.runtime.detect import Detector, MediaPipeDetector
+from hand_pose_ros.runtime.detect import Detector
+from hand_pose_ros.runtime.detectors import make_detector
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.lift import ModelLift
+from hand_pose_ros.runtime.temporal import make_refiner
 from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
 NAME = "hand_pose_estimator"
@@ -178,13 +180,16 @@ class EstimatorNode(LifecycleNode):
         detector: Detector
         with calm_start():
             if config.input.use_boxes:
-                detector = self._boxes_detector = BoxDetector(config.estimator.detector)
+                detector = self._boxes_detector = BoxDetector(
+                    config.estimator.detector, config.engine
+                )
             else:
-                detector = MediaPipeDetector(config.estimator.detector)
+                detector = make_detector(config.estimator.detector, config.engine)
             warm_up(detector)
         lift = ModelLift.from_name(config.model, engine=config.engine)
         self._engine = lift.engine
-        return Estimator(config.estimator, detector, lift)
+        refiner = make_refiner(config.estimator.temporal, config.engine)
+        return Estimator(config.estimator, detector, lift, refiner)
 
     def _release(self) -> None:
         if self._publisher is not None:

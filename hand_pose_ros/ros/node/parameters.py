@@ -20,7 +20,15 @@ from rclpy.node import Node
 
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.hand.camera import ASSUMED_FIELD_OF_VIEW_DEG
-from hand_pose_ros.runtime.config import CheckedBlock, EstimatorConfig, choice, option
+from hand_pose_ros.runtime.config import (
+    CAUSAL,
+    CENTRED,
+    OFF,
+    CheckedBlock,
+    EstimatorConfig,
+    choice,
+    option,
+)
 
 RAW, COMPRESSED = "raw", "compressed"
 BEST_EFFORT, RELIABLE = "best_effort", "reliable"
@@ -117,6 +125,14 @@ class NodeConfig(CheckedBlock):
     input: InputConfig = field(default_factory=InputConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.estimator.temporal.mode == CENTRED:
+            raise ConfigError(
+                f"estimator.temporal.mode is {CENTRED!r}, which waits for later images; "
+                f"of live ones it is {OFF!r} or {CAUSAL!r}"
+            )
 
 
 def declare(node: Node, defaults: NodeConfig) -> NodeConfig:

@@ -1,0 +1,32 @@
+"""Boxes around hands: x, y, width, height in pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+LEAST_OVERLAP = 0.5
+"""Intersection over union from which a box is that of a hand."""
+
+
+def box_of(points: Array) -> Array:
+    """Return x, y, width, height of the tightest box around points (21, 2)."""
+    low = points.min(axis=0)
+    return np.concatenate((low, points.max(axis=0) - low))
+
+
+def overlap(first: Array, second: Array) -> float:
+    """Return intersection over union of two boxes x, y, width, height."""
+    low = np.maximum(first[:2], second[:2])
+    high = np.minimum(first[:2] + first[2:], second[:2] + second[2:])
+    both = float(np.prod(np.maximum(high - low, 0.0)))
+    union = float(np.prod(first[2:]) + np.prod(second[2:])) - both
+    return both / union if union > 0.0 else 0.0
+
+
+def boxes_around(points: Array) -> Array:
+    """Return x, y, width, height of the tightest box around each hand's points (hand, 21, 2)."""
+    low = points.min(axis=1)
+    return np.concatenate((low, points.max(axis=1) - low), axis=1)
