@@ -26,7 +26,6 @@ from temporal import refine
 
 from hand_pose_ros.data.patches import (
     LEAST_VISIBLE,
-    AugmentConfig,
     PatchTransform,
     SeenHands,
     collate,
@@ -48,12 +47,12 @@ from hand_pose_ros.runtime.lift import NOISE_SEED
 from hand_pose_ros.runtime.weights import load_model, load_temporal, load_weights
 from hand_pose_ros.training.sources import seen_batch
 from hand_pose_ros.training.tracks import LiftedTracks
+from hand_pose_ros.training.validation import PLAIN
 
 BATCH = 64
 SEED = 5
 D_STAR = SamplingConfig()
 WINDOW = WindowConfig().window
-PLAIN = AugmentConfig(**dict.fromkeys(vars(AugmentConfig()), 0.0))
 ROWS = (
     SamplingConfig("baseline", hypotheses=1),
     *(

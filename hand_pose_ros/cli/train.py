@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"weights: {weights}")
     seen = "rendered hands" if config.model in ("image", "fused") else "sampled hands"
-    for method, error in training.validate().items():
-        print(f"{method}: {error:.2f} % of the wrist to index MCP length on {seen}")
+    for name, error in training.validate().items():
+        where, _, method = name.rpartition("/")
+        hands = getattr(config.validation, where) if where else seen
+        print(f"{method}: {error:.2f} % of the wrist to index MCP length on {hands}")
     heads = training.validate_heads()
     if heads:
         error = heads.pop("keypoints_2d")

@@ -169,6 +169,25 @@ class TracksConfig:
 
 
 @dataclass(frozen=True)
+class ValidationConfig:
+    """What an image model is measured on, beside rendered hands of people of no other split.
+
+    Attributes:
+        shards: folder of `hand-pose synth --format shards`, such as SynthHands-test; or empty.
+        folder: `folder` dataset of photographs with true joints, never trained on; or empty.
+        images: most of the shards.
+    """
+
+    shards: str = ""
+    folder: str = ""
+    images: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.images < 1:
+            raise ConfigError(f"validation images is {self.images}; it must be at least 1")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """One run of `hand-pose train`.
 
@@ -184,6 +203,7 @@ class TrainingConfig:
         mixed: whether the networks run in bfloat16; kinematics and losses never do.
         accelerator: what computes, one of `devices.ACCELERATORS`.
         devices: how many of them; each has a process and an equal share of the batch.
+        validation: what an image model is measured on beside rendered hands.
     """
 
     steps: int = 8000
@@ -212,11 +232,15 @@ class TrainingConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     tracks: TracksConfig = field(default_factory=TracksConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
 
     def __post_init__(self) -> None:
+        sees_images = self.model in ("image", "fused")
+        if (self.validation.shards or self.validation.folder) and not sees_images:
+            raise ConfigError(f"validation on images is not for the model {self.model!r}")
         if self.model not in TRAINABLE:
             raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {TRAINABLE}")
-        if self.model in ("image", "fused") and self.image.rows > self.batch:
+        if sees_images and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
@@ -227,7 +251,7 @@ class TrainingConfig:
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        rows = (self.image.rows,) if self.model in ("image", "fused") else ()
+        rows = (self.image.rows,) if sees_images else ()
         for count in (self.batch, *rows):
             if count % self.devices:
                 raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,8 +11,7 @@ import torch
 from hand_pose_ros.models.encoders import MEDIAPIPE
 from hand_pose_ros.models.image import ImageEncoder, ImageView
 from hand_pose_ros.models.keypoints import KeypointEncoder
-from hand_pose_ros.models.lifter import Lifter, SamplingConfig
-from hand_pose_ros.training.batch import Batch
+from hand_pose_ros.models.lifter import METHODS, Lifter, SamplingConfig
 from hand_pose_ros.training.config import TrainingConfig
 from hand_pose_ros.training.contrastive import Projection
 from hand_pose_ros.training.devices import Whole, to_device
@@ -20,6 +20,7 @@ from hand_pose_ros.training.loop import Training
 from hand_pose_ros.training.losses import LifterModel, LifterObjective, own_look
 from hand_pose_ros.training.pretrained import landmark_network
 from hand_pose_ros.training.sources import VALIDATION_SEED, Source, make_source
+from hand_pose_ros.training.validation import Views, other_views
 
 
 def build_model(config: TrainingConfig) -> LifterModel:
@@ -61,10 +62,24 @@ class LifterTraining(Training):
         return Whole(self.source.draw(self.generator), self.fabric.device), self.generator
 
     def validate(self) -> dict[str, float]:
-        """Return the errors of the averaged weights, see `validate`."""
+        """Return the errors of the averaged weights, see `validate`.
+
+        Those of `other_views` have the name of their entry before that of the method.
+        """
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
-        batch = to_device(self.source.validation(generator), self.fabric.device)
-        return validate(self.ema, batch, generator)
+        batch = self.source.validation(generator)
+        errors = self._errors(Views(batch.view, batch.hands.joints), generator)
+        for name, views in self._other_views.items():
+            found = self._errors(views, generator)
+            errors |= {f"{name}/{method}": error for method, error in found.items()}
+        return errors
+
+    @cached_property
+    def _other_views(self) -> dict[str, Views]:
+        return other_views(self.config.validation, self.config.model == "fused")
+
+    def _errors(self, views: Views, generator: torch.Generator) -> dict[str, float]:
+        return validate(self.ema, to_device(views, self.fabric.device), generator)
 
     def validate_heads(self) -> dict[str, float]:
         """Return what the heads of the averaged image network reach; none where none is trained.
@@ -90,15 +105,14 @@ class LifterTraining(Training):
         return dict(json.loads(json.dumps(named)))
 
 
-def validate(model: LifterModel, batch: Batch, generator: torch.Generator) -> dict[str, float]:
-    """Return the mean joint error [% of the anchor bone] of each method."""
+def validate(model: LifterModel, views: Views, generator: torch.Generator) -> dict[str, float]:
+    """Return the mean joint error [% of the anchor bone] of each method, wrists aligned."""
     model.eval()
-    view = batch.view
     with torch.inference_mode():
-        target = batch.hands.joints @ view.R_canonical_camera.transpose(-1, -2)
-        condition = model.encoder(*view.inputs)
+        parts = [(model.encoder(*inputs), joints) for inputs, joints in views.chunks()]
+        condition, target = (torch.cat(part) for part in zip(*parts, strict=True))
         errors = {}
-        for method in ("baseline", "d", "d_star"):
+        for method in METHODS:
             sampling = SamplingConfig(method=method)
             lifted = model.lifter(condition, sampling, generator=generator)
             errors[method] = 100.0 * (lifted.points - target).norm(dim=-1).mean().item()
