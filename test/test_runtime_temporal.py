@@ -97,10 +97,13 @@ def test_centred_slots_reach_both_ways_and_old_frames_go():
         buffer.around(stamps[0], 2, 2, SLOT_NS)
 
 
-def test_a_hand_that_changes_its_side_begins_anew():
-    buffer = buffer_of([0, 33_000_000])
-    buffer.push(66_000_000, lifted(2), VIEW, "left")
-    assert sum(seen_of(buffer.around(66_000_000, 4, 0, SLOT_NS))) == 1
+def test_a_hand_that_changes_its_side_is_seen_beside_frames_of_its_side():
+    stamps = [round(slot * SLOT_NS) for slot in range(4)]
+    buffer = buffer_of(stamps[:2])
+    buffer.push(stamps[2], lifted(2), VIEW, "left")
+    buffer.push(stamps[3], lifted(3), VIEW, "left")
+    assert sum(seen_of(buffer.around(stamps[1], 2, 2, SLOT_NS))) == 2
+    assert sum(seen_of(buffer.around(stamps[3], 4, 0, SLOT_NS))) == 2
 
 
 def test_a_buffer_that_was_reset_has_no_frame():
@@ -110,9 +113,15 @@ def test_a_buffer_that_was_reset_has_no_frame():
         buffer.around(33_000_000, 4, 0, SLOT_NS)
 
 
-def test_stamps_must_rise():
-    with pytest.raises(InputError, match="it must be after 5"):
-        buffer_of([5, 5])
+def test_stamps_do_not_fall():
+    with pytest.raises(InputError, match="it must not be before 5"):
+        buffer_of([5, 4])
+
+
+def test_of_two_frames_of_one_time_the_second_counts():
+    slots = buffer_of([0, 0]).around(0, 2, 0, SLOT_NS)
+    assert sum(seen_of(slots)) == 1
+    np.testing.assert_allclose(slots.arrays[1][0], lifted(1).articulation, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["causal", "centred"])

@@ -40,6 +40,7 @@ _NEUTRAL = (
 @dataclass(frozen=True, eq=False)
 class _Frame:
     stamp_ns: int
+    side: str
     hand: LiftedHand
     values: tuple[Array, ...]
 
@@ -49,33 +50,31 @@ class FrameBuffer:
 
     def __init__(self) -> None:
         self._frames: deque[_Frame] = deque()
-        self._side = ""
 
     def reset(self) -> None:
         """Forget all frames."""
         self._frames.clear()
 
     def push(self, stamp_ns: int, hand: LiftedHand, view: Array, side: str) -> None:
-        """Take one more frame. A hand that turns out to be of the other side begins anew.
+        """Take one more frame. It is never seen beside frames in which it is of the other side.
 
         Args:
-            stamp_ns: its time [ns], later than that of the last one.
+            stamp_ns: its time [ns]. Of two frames of one time the second counts.
             hand: as lifted, a right one.
             view: (3,) unit vector from the camera to it, mirrored as the hand is.
             side: of the hand in the image.
 
         Raises:
-            InputError: a stamp that is not later than the last.
+            InputError: a stamp that is before the last one.
         """
-        if side != self._side:
-            self._side = side
-            self.reset()
-        if self._frames and stamp_ns <= self._frames[-1].stamp_ns:
+        if self._frames and stamp_ns < self._frames[-1].stamp_ns:
             raise InputError(
-                f"stamp_ns is {stamp_ns}; it must be after {self._frames[-1].stamp_ns}"
+                f"stamp_ns is {stamp_ns}; it must not be before {self._frames[-1].stamp_ns}"
             )
+        if self._frames and stamp_ns == self._frames[-1].stamp_ns:
+            self._frames.pop()
         values = (hand.root_rotation, hand.articulation, hand.ratios, hand.offsets, view)
-        self._frames.append(_Frame(stamp_ns, hand, values))
+        self._frames.append(_Frame(stamp_ns, side, hand, values))
 
     def around(self, stamp_ns: int, before: int, after: int, slot_ns: float) -> Slots:
         """Return the frames around one of them; those that are too old for any later one go.
@@ -89,18 +88,19 @@ class FrameBuffer:
         Raises:
             InputError: there is no frame with that stamp.
         """
+        asked = next((frame for frame in self._frames if frame.stamp_ns == stamp_ns), None)
+        if asked is None:
+            raise InputError(f"the buffer has no frame of stamp_ns {stamp_ns}")
         nearest: dict[int, tuple[float, _Frame]] = {}
         for frame in reversed(self._frames):
             time = (frame.stamp_ns - stamp_ns) / slot_ns
             slot = round(time)
             if slot < -before:
                 break
-            if slot <= after:
+            if slot <= after and frame.side == asked.side:
                 known = nearest.get(slot)
                 if known is None or abs(time - slot) < abs(known[0] - slot):
                     nearest[slot] = (time, frame)
-        if 0 not in nearest or nearest[0][1].stamp_ns != stamp_ns:
-            raise InputError(f"the buffer has no frame of stamp_ns {stamp_ns}")
         while self._frames[0].stamp_ns < stamp_ns - (before + 1) * slot_ns:
             self._frames.popleft()
         return Slots(nearest, before + after + 1)
