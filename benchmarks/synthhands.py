@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,33 +95,39 @@ def main() -> int:
     parser.add_argument("shards", help="folder of SynthHands-test")
     parser.add_argument("--model", choices=CONDITIONS, default="image", help="the condition")
     parser.add_argument("--weights", type=Path, help="another file than the shipped one")
+    parser.add_argument("--sequences", action="store_true", help="only the sequences")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     try:
         name = model_entry(arguments.model).condition
         models = load_weights(arguments.weights) if arguments.weights else load_model(name)
-        hands = encoded(models[0], arguments.shards, arguments.model)
+        seen = views(arguments.shards, arguments.sequences)
+        hands = encoded(models[0], seen, arguments.model)
     except HandPoseError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     moving = sequence_rows(models[1], hands)
     print(f"sequences, {WINDOW} slots\n\n{table(moving)}\n")
-    rows = [row_of(models[1], hands, sampling) for sampling in ROWS]
-    print(f"{len(hands.true)} hands, {hands.pair.sum()} of them beside another\n")
-    print(table(rows))
+    rows = []
+    if not arguments.sequences:
+        rows = [row_of(models[1], hands, sampling) for sampling in ROWS]
+        print(f"{len(hands.true)} hands, {hands.pair.sum()} of them beside another\n")
+        print(table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps({"all": rows, "sequences": moving}, indent=1))
     return 0
 
 
-def encoded(encoder: KeypointEncoder, shards: str, condition: str) -> Hands:
-    """Return all hands of a dataset, seen through the encoder."""
+def encoded(
+    encoder: KeypointEncoder, seen: Iterable[tuple[SeenHands, bool, int]], condition: str
+) -> Hands:
+    """Return the hands of `views`, seen through the encoder."""
     parts: list[tuple[Any, ...]] = []
     batch: list[SeenHands] = []
     others: list[tuple[bool, int]] = []
-    for seen, pair, sequence in views(shards):
-        batch.append(seen)
+    for hand, pair, sequence in seen:
+        batch.append(hand)
         others.append((pair, sequence))
         if len(batch) == BATCH:
             parts.append(part_of(encoder, collate(batch), condition))
@@ -133,10 +139,12 @@ def encoded(encoder: KeypointEncoder, shards: str, condition: str) -> Hands:
     return Hands(features, turn, anchor, true.double().numpy(), pair.astype(bool), sequence)
 
 
-def views(shards: str) -> Iterator[tuple[SeenHands, bool, int]]:
+def views(shards: str, sequences: bool) -> Iterator[tuple[SeenHands, bool, int]]:
     """Yield each hand, whether it is one of a pair, and of which sequence it is."""
     transform = PatchTransform(NoiseConfig(), PLAIN)
     for number, sample in enumerate(read_shards(shards)):
+        if sequences and sample.sequence is None:
+            continue
         random = np.random.default_rng([SEED, number])
         for which, hand in enumerate(sample.hands):
             if hand.visible.sum() < LEAST_VISIBLE and sample.sequence is None:
