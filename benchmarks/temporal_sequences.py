@@ -23,7 +23,7 @@ from hand_pose_ros.evaluation.metrics import (
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.models.temporal import TemporalTransformer
-from hand_pose_ros.runtime.config import EstimatorConfig, SmoothingConfig, WindowConfig
+from hand_pose_ros.runtime.config import OFF, EstimatorConfig, SmoothingConfig, WindowConfig
 from hand_pose_ros.runtime.detect import Detection, MediaPipeDetector
 from hand_pose_ros.runtime.estimate import HandEstimate
 from hand_pose_ros.runtime.estimator import Estimator
@@ -98,7 +98,7 @@ def sequence_rows(folder: Path, transformer: TemporalTransformer) -> list[dict]:
     sequences = [_shots(samples, lift) for samples in _sequences(folder)]
     found: dict[str, list[dict[int, np.ndarray]]] = {}
     for name, (window, smoothing) in WAYS.items():
-        refiner = None if window.mode == "off" else TemporalRefiner(transformer, window)
+        refiner = None if window.mode == OFF else TemporalRefiner(transformer, window)
         config = EstimatorConfig(smoothing=SmoothingConfig(enabled=smoothing), temporal=window)
         found[name] = [_through(shots, lift, config, refiner) for shots in sequences]
     found = {"D*": [_alone(shots, lift) for shots in sequences], **found}

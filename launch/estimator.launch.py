@@ -23,8 +23,8 @@ ARGUMENTS = {
     "depth": ("depth", "topic of registered depth images; see the parameter input.use_depth"),
     "boxes": ("boxes", "topic of a Detection2DArray; see the parameter input.use_boxes"),
     "temporal": (
-        "off",
-        "off, or causal: see each hand beside its earlier frames; params_file goes before it",
+        "none",
+        "none, or causal: see each hand beside its earlier frames; params_file goes before it",
     ),
     "params_file": (PathJoinSubstitution([SHARE, "config", "estimator.yaml"]), "parameters"),
     "namespace": (

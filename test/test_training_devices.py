@@ -127,6 +127,12 @@ def test_a_missing_gpu_is_said():
         make_fabric("cuda", 1)
 
 
+def test_more_gpus_than_there_are_is_said(monkeypatch):
+    monkeypatch.setattr("lightning_fabric.accelerators.cuda.num_cuda_devices", lambda: 1)
+    with pytest.raises(ConfigError, match="cannot train with accelerator 'cuda' and 4 devices"):
+        make_fabric("cuda", 4)
+
+
 def test_a_batch_moves_as_a_whole():
     hands = sample_hands(2, torch.Generator().manual_seed(0), NoiseConfig())
     meta = torch.device("meta")

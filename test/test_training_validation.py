@@ -109,4 +109,4 @@ def test_what_cannot_be_measured_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="validation images is 0"):
         tiny("validation.images=0")
     with pytest.raises(InputError, match="nowhere"):
-        LifterTraining(tiny(f"validation.folder={tmp_path / 'nowhere'}"), tmp_path).validate()
+        LifterTraining(tiny(f"validation.folder={tmp_path / 'nowhere'}"), tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hand_pose_ros.models.registry import DETECTORS
+from hand_pose_ros.runtime.config import CAUSAL, CENTRED, OFF, WindowConfig
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -49,15 +50,15 @@ def add_temporal(parser: argparse.ArgumentParser) -> None:
     """Add `--temporal` and `--window`."""
     parser.add_argument(
         "--temporal",
-        default="off",
-        metavar="MODE",
-        help="see each hand beside its other frames: off (the default), causal: those before it, "
+        choices=(OFF, CAUSAL, CENTRED),
+        default=OFF,
+        help="see each hand beside its other frames: none (the default), causal: those before it, "
         "or centred: those after it, too",
     )
     parser.add_argument(
         "--window",
         type=int,
-        default=16,
+        default=WindowConfig().window,
         metavar="N",
-        help="how far it sees, in slots of 1/30 s (default: 16)",
+        help="how far it sees, in slots of 1/30 s, 2 to 27 (default: %(default)s)",
     )

@@ -62,9 +62,7 @@ VERBS = (
     Verb("synth", "render a dataset of hands", "hand-pose synth --count 1000 --seed 1 --out data"),
     Verb("export", "convert a model for another engine", "hand-pose export --engine onnx"),
     Verb("bench", "time the pipeline", "hand-pose bench --peer mediapipe --json bench.json"),
-    Verb(
-        "models", "list the models and engines that --model and --engine take", "hand-pose models"
-    ),
+    Verb("models", "list what --model, --detector and --engine take", "hand-pose models"),
 )
 
 

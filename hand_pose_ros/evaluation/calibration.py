@@ -30,7 +30,7 @@ def peaks_of(detector: HandDetector, frames: Iterable[Frame]) -> tuple[np.ndarra
             chance = torch.sigmoid(cells.score)
             found = peaks(chance) & (chance > _FAINT)
         rows = cells.box[found].double().numpy()
-        boxes = np.concatenate((rows[:, :2] - rows[:, 2:] / 2.0 - 0.5, rows[:, 2:]), axis=1)
+        boxes = np.concatenate((rows[:, :2] - rows[:, 2:] / 2.0, rows[:, 2:]), axis=1)
         hands = boxes_around(frame.keypoints_px)
         for box, score in zip(boxes, cells.score[found].tolist(), strict=True):
             is_hand = any(overlap(box, hand) >= LEAST_OVERLAP for hand in hands)

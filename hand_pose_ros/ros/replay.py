@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -177,9 +177,15 @@ class _Run:
             def write(each: _Waiting) -> None:
                 self._write(each, estimator.place(each.seen), recorder, video)
 
+            def write_waiting() -> None:
+                while waiting:
+                    write(waiting.popleft())
+
             try:
                 for count, frame in enumerate(frames, start=1):
                     _pass_on(copied, recorder)
+                    if waiting and frame.stamp_ns == waiting[-1].frame.stamp_ns:
+                        write_waiting()  # what is seen now would take its place
                     seen = estimator.see(
                         frame.image_rgb, frame.camera, frame.stamp_ns, frame.frame_id
                     )
@@ -190,10 +196,14 @@ class _Run:
                         break
                 else:
                     _pass_on(copied, recorder)
+                write_waiting()
             except KeyboardInterrupt:
                 complete = False
-            for each in waiting:
-                write(each)
+                with suppress(KeyboardInterrupt):  # a second one: what is written is kept
+                    write_waiting()
+            except (InputError, ConfigError):  # of an image; those before it are good
+                write_waiting()
+                raise
         if not self._frames:
             if not complete:
                 raise KeyboardInterrupt

@@ -17,6 +17,8 @@ from hand_pose_ros.runtime.region import Region
 
 Array = npt.NDArray[np.float64]
 
+_MOST = 100
+"""Boxes that are looked at, the surest; where any score will do there are hundreds."""
 _SAME = 0.3
 """Intersection over union from which two candidates are one (MediaPipe's)."""
 
@@ -109,8 +111,9 @@ def hand_candidates(maps: npt.NDArray[np.float32], least: float) -> list[Candida
     cells = read_cells(torch.from_numpy(maps)[None])
     chance = torch.sigmoid(cells.score)
     kept = peaks(chance) & (chance >= least)
-    box = cells.box[kept].double().numpy() - (0.5, 0.5, 0.0, 0.0)
-    wrist, knuckle = (part[kept].double().numpy() - 0.5 for part in (cells.wrist, cells.knuckle))
+    box, wrist, knuckle = (
+        part[kept].double().numpy() for part in (cells.box, cells.wrist, cells.knuckle)
+    )
     score = chance[kept].double().numpy()
     boxes = np.concatenate((box[:, :2] - box[:, 2:] / 2.0, box[:, 2:]), axis=1)
     found = []
@@ -141,7 +144,7 @@ def in_image(candidate: Candidate, to_square: Array) -> Candidate:
 
 def _groups(scores: Array, boxes: Array) -> list[tuple[float, npt.NDArray[np.integer], Array]]:
     """Return score, rows and their weights of boxes that are one, the surest first."""
-    left, groups = np.argsort(-scores, kind="stable"), []
+    left, groups = np.argsort(-scores, kind="stable")[:_MOST], []
     while len(left):
         best = left[0]
         overlaps = np.array([overlap(boxes[best], boxes[row]) for row in left])

@@ -118,7 +118,8 @@ class SmoothingConfig(CheckedBlock):
     derivative_cutoff: float = option(1.0, "cutoff of the speeds [Hz]", 0.01, 1e3)
 
 
-OFF, CAUSAL, CENTRED = "off", "causal", "centred"
+OFF, CAUSAL, CENTRED = "none", "causal", "centred"
+"""Not "off", which YAML, and so a ROS parameter, takes for a boolean."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class WindowConfig(CheckedBlock):
 
     mode: str = choice(
         OFF,
-        "off; causal: each hand by the frames before it; centred: by those after it, too, which "
+        "none; causal: each hand by the frames before it; centred: by those after it, too, which "
         "only a replay can wait for",
         (OFF, CAUSAL, CENTRED),
     )

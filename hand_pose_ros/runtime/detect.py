@@ -1,6 +1,6 @@
 """Where the hands are in an image, with their 2D landmarks: the front of every route.
 
-A `Detector` is all that the tracker and the estimator know; MediaPipe is the one that ships.
+A `Detector` is all that the tracker and the estimator know: MediaPipe's, or our own.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def import_mediapipe() -> Any:
         import mediapipe.python.solutions.hands
     except ImportError as error:
         raise UnavailableError(
-            f"detecting hands needs mediapipe ({error}); install it with "
-            "`pip install 'hand_pose_ros[mediapipe]'`"
+            f"MediaPipe's detector needs mediapipe ({error}); install it with "
+            "`pip install 'hand_pose_ros[mediapipe]'`, or take the detector 'own'"
         ) from error
     return mediapipe
 

@@ -21,7 +21,7 @@ from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import HandParameters
 from hand_pose_ros.models.temporal import HandWindow, TemporalTransformer
-from hand_pose_ros.runtime.config import CENTRED, OFF, WindowConfig
+from hand_pose_ros.runtime.config import CAUSAL, CENTRED, OFF, WindowConfig
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.lift import LiftedHand
 from hand_pose_ros.runtime.weights import load_temporal
@@ -50,10 +50,6 @@ class FrameBuffer:
 
     def __init__(self) -> None:
         self._frames: deque[_Frame] = deque()
-
-    def reset(self) -> None:
-        """Forget all frames."""
-        self._frames.clear()
 
     def push(self, stamp_ns: int, hand: LiftedHand, view: Array, side: str) -> None:
         """Take one more frame. It is never seen beside frames in which it is of the other side.
@@ -174,16 +170,17 @@ class TemporalRefiner:
         self, transformer: TemporalTransformer, config: WindowConfig, engine: str = AUTO
     ) -> None:
         most = transformer.config.window
-        if config.mode == OFF or config.window > most:
+        least = 3 if config.mode == CENTRED else 2
+        if config.mode == OFF or not least <= config.window <= most:
             raise ConfigError(
-                f"temporal mode is {config.mode!r} and window is {config.window}; a transformer "
-                f"that is not off, with a window of at most {most}, can be run"
+                f"temporal mode is {config.mode!r} and window is {config.window}; {CAUSAL} needs "
+                f"a window of 2 to {most}, {CENTRED} of 3 to {most}"
             )
         self._after = (config.window - 1) // 2 if config.mode == CENTRED else 0
         self._before = config.window - 1 - self._after
         self._slot_ns = transformer.config.slot_s * 1e9
-        # A frame half a slot early is still in its slot.
-        self.wait_ns = max(self._after - 0.5, 0.0) * self._slot_ns
+        # A frame half a slot late is still in its slot.
+        self.wait_ns = (self._after + 0.5) * self._slot_ns if self._after else 0.0
         self._program = compile_network(
             choose_engine(engine),
             TemporalNetwork(transformer.eval(), config.mode != CENTRED).requires_grad_(False),

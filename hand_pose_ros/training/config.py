@@ -200,7 +200,7 @@ class TrainingConfig:
         tracks: of the temporal transformer alone, which looks at `noise` beside it.
         batch: hands of a step, of all processes together.
         threads: of each process, on a CPU.
-        mixed: whether the networks run in bfloat16; kinematics and losses never do.
+        mixed: whether those of the lifters run in bfloat16; kinematics and losses never do.
         accelerator: what computes, one of `devices.ACCELERATORS`.
         devices: how many of them; each has a process and an equal share of the batch.
         validation: what an image model is measured on beside rendered hands.
@@ -240,6 +240,11 @@ class TrainingConfig:
             raise ConfigError(f"validation on images is not for the model {self.model!r}")
         if self.model not in TRAINABLE:
             raise ConfigError(f"model {self.model!r} cannot be trained; it is one of {TRAINABLE}")
+        if self.loss.contrastive and not (sees_images and self.image.trains_encoder):
+            raise ConfigError(
+                f"loss.contrastive is {self.loss.contrastive}; it is for a model of images whose "
+                "image.encoder is trained"
+            )
         if sees_images and self.image.rows > self.batch:
             raise ConfigError(f"image.rows is {self.image.rows}; the batch has {self.batch}")
         if self.accelerator not in ACCELERATORS:

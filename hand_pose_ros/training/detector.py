@@ -205,7 +205,7 @@ class DetectorTraining:
         count = len(fresh)
         earlier = max(len(self._targets) - count, 0)
         drawn = torch.randint(
-            max(earlier, 1), (self.config.batch - count,), generator=self._generator
+            earlier or count, (self.config.batch - count,), generator=self._generator
         )
         newest = torch.arange(len(self._targets) - count, len(self._targets))
         rows = torch.cat((newest, drawn)).tolist()

@@ -32,6 +32,7 @@ def make_fabric(accelerator: str, devices: int) -> Fabric:
     try:
         from lightning_fabric import Fabric
         from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
     except ImportError as error:
         raise UnavailableError(
             "training needs lightning-fabric: pip install 'hand_pose_ros[train]'"
@@ -40,7 +41,7 @@ def make_fabric(accelerator: str, devices: int) -> Fabric:
     strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
     try:
         return Fabric(accelerator=accelerator, devices=devices, strategy=strategy)
-    except (RuntimeError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"cannot train with accelerator {accelerator!r} and {devices} devices: {error}"
         ) from error

@@ -54,7 +54,12 @@ class LifterTraining(Training):
         return LifterObjective(self.model, self.config.loss, self.config.mixed)
 
     def make_source(self, part: tuple[int, int]) -> Source:
-        """Return what batches come from, for the k-th of n processes."""
+        """Return what batches come from, for the k-th of n processes.
+
+        What is measured on is read first: where it cannot be, no time is lost.
+        """
+        if self.leads:
+            self._other_views  # noqa: B018
         return make_source(self.config, part)
 
     def draw(self) -> tuple[Any, ...]:

@@ -28,7 +28,10 @@ from hand_pose_ros.training.devices import make_fabric
 
 
 class Training(ABC):
-    """A run that can stop at any step and go on as if it had not: model, optimiser, randomness.
+    """A run that can stop at any step and go on: model, optimiser, randomness.
+
+    From sampled keypoints it goes on as if it had not stopped; from images and tracks with other
+    ones than it would have seen.
 
     What it trains, on what and how that is measured are the methods at its end.
     """
@@ -55,6 +58,7 @@ class Training(ABC):
         self.objective, self.optimizer = self.fabric.setup(self.make_objective(), optimizer)
         self.step = 0
         self.source = self.make_source((rank, count))
+        torch.manual_seed(config.seed + rank)  # of dropout
 
     @property
     def leads(self) -> bool:
@@ -75,12 +79,12 @@ class Training(ABC):
                 bar.update(1)
                 if writer is not None and self.step % 50 == 0:
                     self._log(writer, "train", terms)
+                if self.step % self.config.checkpoint_every == 0:
+                    self.save()
                 if writer is not None and self._to_validate:
                     errors = self.validate()
                     self._log(writer, "validation", errors | self.validate_heads())
                     bar.set_postfix({name: f"{value:.2f}" for name, value in errors.items()})
-                if self.step % self.config.checkpoint_every == 0:
-                    self.save()
         self.save()
         weights = self.out / f"{self.config.model}.safetensors"
         if self.leads:

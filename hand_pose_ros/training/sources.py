@@ -14,10 +14,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hand_pose_ros.data.patches import PatchTransform, SeenHands, collate
 from hand_pose_ros.data.shard_dataset import torch_dataset
+from hand_pose_ros.data.shards import find_shards
 from hand_pose_ros.data.synthetic.config import BLOCK, preset
 from hand_pose_ros.data.synthetic.detected import concatenate, load_detected
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, SampledHands, sample_hands
 from hand_pose_ros.data.synthetic.stream import studio_dataset
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.models.image import ImageView
 from hand_pose_ros.models.keypoints import canonical_view
 from hand_pose_ros.training.batch import Batch
@@ -149,12 +151,22 @@ class ImageSource:
         return DataLoader(
             self._dataset(),
             options.rows,
-            num_workers=options.workers,
+            num_workers=self._workers(),
             collate_fn=collate,
             # An OpenGL context does not survive a fork.
-            multiprocessing_context="spawn" if options.workers else None,
+            multiprocessing_context="spawn" if self._workers() else None,
             generator=torch.Generator().manual_seed(self._config.seed + self.images),
         )
+
+    def _workers(self) -> int:
+        """Return how many processes read: none without a shard of its own."""
+        options, (_, processes) = self._config.image, self._part
+        if not options.shards:
+            return options.workers
+        shards = len(find_shards(options.shards))
+        if shards < processes:
+            raise InputError(f"{options.shards} has {shards} shards for {processes} devices")
+        return min(options.workers, shards // processes)
 
     def _dataset(self) -> Turns:
         config, options = self._config, self._config.image
@@ -196,7 +208,12 @@ class Turns(IterableDataset):
 
 def _endless(dataset: Iterable[Any]) -> Iterator[Any]:
     while True:
-        yield from dataset
+        is_empty = True
+        for row in dataset:
+            is_empty = False
+            yield row
+        if is_empty:
+            raise InputError("a dataset to train on has no sample")
 
 
 def seen_batch(

@@ -51,8 +51,9 @@ class TemporalTraining(Training):
         return Whole(self.source.draw(self.generator), self.fabric.device), bool(self.step % 3)
 
     def networks_of(self, config: dict) -> dict[str, Any]:
-        """Return the blocks that must be the same where a run goes on."""
-        return {name: json.loads(json.dumps(config[name])) for name in ("model", "tracks")}
+        """Return the transformer's sizes."""
+        network = config.get("tracks", {}).get("network")
+        return {"model": config["model"], "tracks.network": json.loads(json.dumps(network))}
 
     def validate(self) -> dict[str, float]:
         """Return the mean joint error [% of the anchor bone] as lifted, and of both variants.
