@@ -220,6 +220,33 @@ def test_an_interrupt_keeps_hands_that_were_waiting(video, tmp_path, centred):
     assert len(frames_of(result)) == 2
 
 
+def test_an_error_keeps_hands_that_were_waiting(video, tmp_path, centred):
+    estimator, refiner = centred
+    broken = {"detector": Breaking(InputError("the lens fell off")), "lift": ExactLift(RIGHT)}
+    with pytest.raises(InputError, match=r"lens fell off; what was written before is in"):
+        replay(options(video, tmp_path / "out", estimator=estimator), **broken, refiner=refiner)
+    assert len(messages(tmp_path / "out", "/hand_pose/hand_poses")) == 2
+
+
+def test_a_second_interrupt_keeps_what_was_written(video, tmp_path, centred, monkeypatch):
+    estimator, refiner = centred
+    place, placed = Estimator.place, []
+
+    def impatient(self, seen):
+        if placed:
+            raise KeyboardInterrupt
+        placed.append(seen)
+        return place(self, seen)
+
+    monkeypatch.setattr(Estimator, "place", impatient)
+    broken = {"detector": Breaking(KeyboardInterrupt()), "lift": ExactLift(RIGHT)}
+    result = replay(
+        options(video, tmp_path / "out", estimator=estimator), **broken, refiner=refiner
+    )
+    assert not result.complete
+    assert len(frames_of(result)) == 1
+
+
 def test_an_interrupt_before_the_first_frame_leaves_nothing(video, tmp_path):
     detector = Breaking(KeyboardInterrupt())
     detector.calls = 2
