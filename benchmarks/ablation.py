@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tables import table
 
 from hand_pose_ros.data.folder import FolderSample, read_folder, read_image
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
@@ -150,16 +151,6 @@ def milliseconds(
         lift(encoder, lifter, sampling, one)
         times.append(1e3 * (time.perf_counter() - start))
     return float(np.median(times))
-
-
-def table(rows: list[dict]) -> str:
-    """Return the rows as Markdown."""
-    columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for row in rows:
-        cells = (f"{row[c]:.2f}" if isinstance(row[c], float) else str(row[c]) for c in columns)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

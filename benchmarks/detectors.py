@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hand_pose_ros.cli.progress import use_threads
-from hand_pose_ros.data.boxes import box_of
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.data.folder import read_folder, read_image
 from hand_pose_ros.data.frames import Frame, Picture, compose
 from hand_pose_ros.data.synthetic.config import preset
@@ -117,7 +117,7 @@ def print_folder(name: str, finder: Finder, folder: Path) -> None:
             continue
         hand = max(hands, key=lambda hand: hand.score)
         apart = np.linalg.norm(hand.keypoints_px - MARGIN_PX - true, axis=-1).mean()
-        error = apart / max(box_of(true)[2:])
+        error = apart / max(box_around(true)[2:])
         if error < MISSED:
             found, right = found + 1, right + (hand.side == sample.side)
             errors.append(error)

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tables import table
 from temporal import refine
 
 from hand_pose_ros.data.patches import (
@@ -268,22 +269,6 @@ def milliseconds(
         lifter(condition, sampling, noise, generator)
         times.append(1e3 * (time.perf_counter() - start))
     return float(np.median(times))
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as Markdown."""
-    columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for row in rows:
-        lines.append("| " + " | ".join(cell(name, row[name]) for name in columns) + " |")
-    return "\n".join(lines)
-
-
-def cell(name: str, value: Any) -> str:
-    """Return a value as the table shows it."""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.3f}" if name.endswith("auc") else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tables import table
 from temporal_sequences import sequence_rows
 
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig
@@ -59,11 +60,11 @@ def main() -> None:
     tracks = sampled_tracks(args.tracks, args.frames)
     rows = {"sampled": sampled_rows(transformer, tracks)}
     print(f"{args.tracks} sampled tracks, frames with a full window around them\n")
-    print(table(rows["sampled"]))
+    print(table(rows["sampled"], 3))
     if args.data:
         rows["sequences"] = sequence_rows(args.data, transformer)
         print(f"\nsequences of {args.data.name}, through the estimator\n")
-        print(table(rows["sequences"]))
+        print(table(rows["sequences"], 3))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 
@@ -178,16 +179,6 @@ def measured(name: str, points: np.ndarray, true: np.ndarray, lifted: np.ndarray
         "auc": pck_auc(joint_errors(points, true)),
         "acceleration_mm": float(np.mean(shaking)),
     }
-
-
-def table(rows: list[dict]) -> str:
-    """Return the rows as Markdown."""
-    columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for row in rows:
-        cells = (f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.rotations import matrix_from_euler
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.lift import LiftedHand
 
 CAMERA = Camera(np.array([[600.0, 0.0, 319.5], [0.0, 600.0, 239.5], [0.0, 0.0, 1.0]]), 640, 480)

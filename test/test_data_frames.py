@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_data_shards import synth_sample
 
-from hand_pose_ros.data.boxes import boxes_around
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.data.frames import Picture, compose, frames, in_view, layout
 from hand_pose_ros.errors import ShapeError
 
@@ -86,7 +86,7 @@ def test_a_picture_is_made_of_a_sample():
     picture = Picture.of_sample(sample)
     np.testing.assert_array_equal(picture.keypoints_px[0], sample.hands[0].keypoints_px)
     assert picture.right.tolist() == [hand.side == "right" for hand in sample.hands]
-    assert boxes_around(picture.keypoints_px).shape == (len(sample.hands), 4)
+    assert box_around(picture.keypoints_px).shape == (len(sample.hands), 4)
 
 
 def test_points_of_another_number_of_hands_are_refused():

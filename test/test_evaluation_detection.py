@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hand_pose_ros.data.boxes import box_of, overlap
+from hand_pose_ros.data.boxes import box_around, overlap
 from hand_pose_ros.errors import ShapeError
 from hand_pose_ros.evaluation.detection import DetectionScore
 
@@ -63,7 +63,7 @@ def test_boxes_overlap_by_what_they_share():
     first, second = np.array([0.0, 0.0, 2.0, 2.0]), np.array([1.0, 0.0, 2.0, 2.0])
     assert overlap(first, second) == overlap(second, first) == pytest.approx(2 / 6)
     assert overlap(first, first + [5.0, 0.0, 0.0, 0.0]) == 0.0
-    np.testing.assert_array_equal(box_of(hand(2.0)), [2.0, 2.0, 30.0, 30.0])
+    np.testing.assert_array_equal(box_around(hand(2.0)), [2.0, 2.0, 30.0, 30.0])
 
 
 def test_places_of_another_shape_are_refused():

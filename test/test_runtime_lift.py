@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.evaluation.metrics import pa_mpjpe
@@ -15,7 +16,7 @@ from hand_pose_ros.models import registry
 from hand_pose_ros.models.keypoints import KeypointEncoder
 from hand_pose_ros.models.lifter import Lifter, LifterConfig, SamplingConfig
 from hand_pose_ros.resources import weights_folder
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.lift import ModelLift, balanced_noise
 from hand_pose_ros.runtime.weights import load_model, load_weights
 

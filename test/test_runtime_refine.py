@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
 from hand_pose_ros.hand.root import metric_root
 from hand_pose_ros.models import registry
 from hand_pose_ros.models.registry import ModelEntry
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.lift import LiftedHand, ModelLift
 from hand_pose_ros.runtime.refine import SHARE, RefinedLift, still_lift, towards_rays
 

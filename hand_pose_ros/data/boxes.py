@@ -11,10 +11,10 @@ LEAST_OVERLAP = 0.5
 """Intersection over union from which a box is that of a hand."""
 
 
-def box_of(points: Array) -> Array:
-    """Return x, y, width, height of the tightest box around points (21, 2)."""
-    low = points.min(axis=0)
-    return np.concatenate((low, points.max(axis=0) - low))
+def box_around(points: Array) -> Array:
+    """Return x, y, width, height (*batch, 4) of the box around points (*batch, point, 2)."""
+    low = points.min(axis=-2)
+    return np.concatenate((low, points.max(axis=-2) - low), axis=-1)
 
 
 def overlap(first: Array, second: Array) -> float:
@@ -24,9 +24,3 @@ def overlap(first: Array, second: Array) -> float:
     both = float(np.prod(np.maximum(high - low, 0.0)))
     union = float(np.prod(first[2:]) + np.prod(second[2:])) - both
     return both / union if union > 0.0 else 0.0
-
-
-def boxes_around(points: Array) -> Array:
-    """Return x, y, width, height of the tightest box around each hand's points (hand, 21, 2)."""
-    low = points.min(axis=1)
-    return np.concatenate((low, points.max(axis=1) - low), axis=1)

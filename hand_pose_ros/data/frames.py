@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.boxes import boxes_around
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.data.synthetic.sample import SynthSample
 from hand_pose_ros.errors import ShapeError
 
@@ -104,7 +104,7 @@ def compose(draw: Callable[[], Picture], random: np.random.Generator, side: int)
     right = np.concatenate([right for _, right in shown])
     owner = np.repeat(np.arange(len(cells)), [len(right) for _, right in shown])
     seen = in_view(points, owner, cells)
-    boxes = boxes_around(points)
+    boxes = box_around(points)
     wanted = (seen >= _WHOLE) & (boxes[:, 2:].max(axis=1, initial=0.0) >= _LEAST_PX)
     return Frame(canvas, points[wanted], right[wanted], boxes[~wanted & (seen > 0.0)])
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from hand_pose_ros.data.boxes import LEAST_OVERLAP, boxes_around, overlap
+from hand_pose_ros.data.boxes import LEAST_OVERLAP, box_around, overlap
 from hand_pose_ros.data.frames import Frame
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.models.detector import HandDetector, peaks, read_cells
@@ -31,7 +31,7 @@ def peaks_of(detector: HandDetector, frames: Iterable[Frame]) -> tuple[np.ndarra
             found = peaks(chance) & (chance > _FAINT)
         rows = cells.box[found].double().numpy()
         boxes = np.concatenate((rows[:, :2] - rows[:, 2:] / 2.0, rows[:, 2:]), axis=1)
-        hands = boxes_around(frame.keypoints_px)
+        hands = box_around(frame.keypoints_px)
         for box, score in zip(boxes, cells.score[found].tolist(), strict=True):
             is_hand = any(overlap(box, hand) >= LEAST_OVERLAP for hand in hands)
             if is_hand or not any(overlap(box, place) > 0.0 for place in frame.ignored):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.boxes import LEAST_OVERLAP, box_of, overlap
+from hand_pose_ros.data.boxes import LEAST_OVERLAP, box_around, overlap
 from hand_pose_ros.errors import ShapeError
 
 Array = npt.NDArray[np.float64]
@@ -61,12 +61,12 @@ class DetectionScore:
         """
         if ignored.ndim != 2 or ignored.shape[1] != 4:
             raise ShapeError(f"ignored has shape {ignored.shape}; it must be (places, 4)")
-        boxes = [box_of(points) for points, _ in true]
+        boxes = [box_around(points) for points, _ in true]
         sizes = [int(np.digitize(max(box[2:]) / size_px, SIZES)) - 1 for box in boxes]
         left = set(range(len(true)))
         false = 0
         for points, right in seen:
-            box = box_of(points)
+            box = box_around(points)
             best = max(left, key=lambda row: overlap(box, boxes[row]), default=None)
             if best is None or overlap(box, boxes[best]) < LEAST_OVERLAP:
                 false += not _is_ignored(box, ignored)

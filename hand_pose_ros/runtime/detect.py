@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.config import DetectorConfig
@@ -178,9 +179,3 @@ def detection_of(
     depth = (points[:, 2] - points[0, 2]) * width
     side = "right" if label == "Left" else "left"
     return Detection(side, label_score, presence, keypoints, depth, world, box_around(keypoints))
-
-
-def box_around(keypoints_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return x, y, width, height [px] of the tightest box around points (*, 2)."""
-    low = keypoints_px.min(axis=0)
-    return np.concatenate((low, keypoints_px.max(axis=0) - low))

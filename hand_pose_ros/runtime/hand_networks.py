@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.models.landmark_network import SIDE as PATCH
 from hand_pose_ros.models.palm_network import SIDE
 from hand_pose_ros.runtime.candidates import (
@@ -20,7 +21,7 @@ from hand_pose_ros.runtime.candidates import (
     letterboxed,
     palm_candidates,
 )
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.region import Region, from_patch, warp
 from hand_pose_ros.runtime.weights import load_hand_networks

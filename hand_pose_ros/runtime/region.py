@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.hand import skeleton
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 
 MARGIN = 1.7
 """Side of the square over the box around `_CROP_POINTS`. MediaPipe takes 2.0. On real hands the 2D

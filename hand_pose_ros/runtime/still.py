@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.data.boxes import overlap
+from hand_pose_ros.data.boxes import box_around, overlap
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.config import DetectorConfig
-from hand_pose_ros.runtime.detect import Detection, box_around
+from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO
 from hand_pose_ros.runtime.finders import make_finder
 from hand_pose_ros.runtime.mediapipe_graph import check_image

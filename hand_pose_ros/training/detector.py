@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from hand_pose_ros.data.boxes import boxes_around
+from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.data.frames import Frame
 from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.models.detector import (
@@ -111,7 +111,7 @@ def targets_of(frame: Frame) -> Targets:
     side = frame.image_rgb.shape[0] // STRIDE
     middles = cell_middles(side, side).double().numpy() - 0.5
     heat, best = np.zeros((side, side)), np.full((side, side), -1)
-    boxes = boxes_around(frame.keypoints_px)
+    boxes = box_around(frame.keypoints_px)
     palms = frame.keypoints_px[:, list(PALM_POINTS)]
     sizes = boxes[:, 2:].max(axis=1, initial=0.0)
     for number, (palm, size) in enumerate(zip(palms, sizes, strict=True)):
