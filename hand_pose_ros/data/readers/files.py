@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
@@ -16,7 +17,7 @@ from hand_pose_ros.errors import InputError, ShapeError
 
 Array = npt.NDArray[np.float64]
 
-_BUILTINS = ("bytearray", "complex", "dict", "frozenset", "list", "set", "slice", "tuple")
+_BUILTINS = ("bytearray", "bytes", "complex", "dict", "frozenset", "list", "set", "slice", "tuple")
 _NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
 ALLOWED = frozenset(
     {(module, name) for module in ("builtins", "__builtin__") for name in _BUILTINS}
@@ -35,14 +36,11 @@ ALLOWED = frozenset(
 """What a pickle may name: arrays and containers. `_codecs.encode` is how Python 3 writes bytes
 for readers of Python 2."""
 
-_BROKEN_PICKLE = (
-    *(pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError),
-    *(MemoryError, OverflowError, RecursionError, TypeError, ValueError),
+_BROKEN = (
+    *(AttributeError, EOFError, ImportError, LookupError, MemoryError, NameError),
+    *(NotImplementedError, OSError, OverflowError, RecursionError, TypeError, ValueError),
 )
-_BROKEN_MAT = (
-    *(EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OverflowError),
-    *(TypeError, ValueError, zlib.error),
-)
+"""What parsers raise on broken files, besides errors of their own."""
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -65,9 +63,7 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
 
@@ -83,14 +79,14 @@ def read_rows(path: Path, shape: tuple[int | None, ...]) -> list[Array]:
         InputError: the file is missing or no such list; the message names the array.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        text = read_bytes(path).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
     decode = json.JSONDecoder().raw_decode
     rows: list[Array] = []
     mark, end = _mark(text, 0, "[", path)
+    if text.startswith("]", end):
+        return rows
     while mark != "]":
         try:
             row, end = decode(text, end)
@@ -117,10 +113,7 @@ def read_gray(path: Path) -> npt.NDArray[np.uint8]:
     """
     import cv2
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    data = read_bytes(path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
         raise InputError(f"{path} is not an image that can be decoded ({len(data)} bytes)")
@@ -138,17 +131,15 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: the file is missing, cut off, no pickle, or names anything else.
     """
+    data = read_bytes(path)
     try:
-        with path.open("rb") as stream:
-            return _ArraysOnly(stream, encoding="latin1").load()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        return _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
     except _RefusedError as error:
         raise InputError(
             f"{path} is refused: it names {error}; a pickle may hold only numpy arrays, numbers, "
             "texts and builtin containers"
         ) from error
-    except _BROKEN_PICKLE as error:
+    except (pickle.UnpicklingError, *_BROKEN) as error:
         raise InputError(f"{path} is cut off or no pickle: {error}") from error
 
 
@@ -161,13 +152,23 @@ def read_mat(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    data = read_bytes(path)
     try:
-        with path.open("rb") as stream:
-            return dict(loadmat(stream))
+        return dict(loadmat(io.BytesIO(data)))
+    except (MatReadError, zlib.error, *_BROKEN) as error:
+        raise InputError(f"{path} is cut off or no MATLAB file: {error}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InputError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (MatReadError, *_BROKEN_MAT) as error:
-        raise InputError(f"{path} is cut off or no MATLAB file: {error}") from error
 
 
 def numbers(value: Any, shape: tuple[int | None, ...], where: str) -> Array:
