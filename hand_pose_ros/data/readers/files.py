@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from hand_pose_ros.errors import InputError, ShapeError
 
@@ -42,6 +44,7 @@ _BROKEN_MAT = (
     *(EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OverflowError),
     *(TypeError, ValueError, zlib.error),
 )
+_BROKEN_NPZ = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -110,6 +113,41 @@ def read_mat(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except (MatReadError, *_BROKEN_MAT) as error:
         raise InputError(f"{path} is cut off or no MATLAB file: {error}") from error
+
+
+def read_npz(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the named arrays of an npz file; the others are not unpacked.
+
+    Raises:
+        InputError: the file is missing or broken or lacks one of them.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            lacking = [name for name in names if name not in arrays]
+            if lacking:
+                raise InputError(f"{path} lacks {', '.join(lacking)}; it has {arrays.files}")
+            return {name: arrays[name] for name in names}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except InputError:
+        raise
+    except _BROKEN_NPZ as error:
+        raise InputError(f"{path} is cut off or no npz file: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises:
+        InputError: the file is missing or no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = str(error).replace("\n", " ")
+        raise InputError(f"{path} is not readable YAML: {reason}") from error
 
 
 def numbers(value: Any, shape: tuple[int | None, ...], where: str) -> Array:
