@@ -48,7 +48,7 @@ class Index:
         recordings: that the images are from.
         recording: (n,) number of the image's recording.
         frame: (n,) number of the frame in its capture.
-        file: (n,) name of the file, ASCII.
+        file: (n,) name of the file, bytes in ASCII.
         hand_type: (n,) place in `HAND_TYPES`.
         hand_type_valid: (n,) whether handedness may be judged.
         box: (n, 4) x, y, width, height of all hands [px].
@@ -58,7 +58,7 @@ class Index:
     recordings: list[Recording]
     recording: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
-    file: npt.NDArray[np.bytes_]
+    file: npt.NDArray[Any]
     hand_type: npt.NDArray[np.uint8]
     hand_type_valid: npt.NDArray[np.uint8]
     box: npt.NDArray[np.float32]
