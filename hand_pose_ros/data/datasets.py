@@ -69,12 +69,25 @@ class Format:
 FORMATS: dict[str, Format] = {
     "folder": Format("images and annotations.json: your own data, rendered folders"),
     "shards": Format("WebDataset shards of `hand-pose synth`"),
-    "rhd": Format("Rendered Handpose Dataset, version 2", ("evaluation", "training")),
+    "rhd": Format(
+        "Rendered Handpose Dataset, version 2; one hand an image as the papers do, or both",
+        ("evaluation", "evaluation-both", "training", "training-both"),
+    ),
     "stb": Format(
         "Stereo Hand Pose Tracking Benchmark; SK: RealSense, BB: left image of the stereo pair",
-        ("SK-test", "SK-train", "BB-test", "BB-train"),
+        ("SK-test", "SK-train", "BB-test", "BB-train", "BB-stereo-test", "BB-stereo-train"),
     ),
-    "freihand": Format("FreiHAND, version 2", ("evaluation", "training")),
+    "freihand": Format(
+        "FreiHAND, version 2; of its training set all or one version",
+        (
+            "evaluation",
+            "training",
+            "training-gs",
+            "training-hom",
+            "training-sample",
+            "training-auto",
+        ),
+    ),
     "interhand": Format(
         "InterHand2.6M, version 1.0; H: labelled by people, M: by machine, neither: both",
         ("test", "test-H", "test-M", "val", "train", "train-H", "train-M"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -72,6 +73,63 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
+
+
+def read_rows(path: Path, shape: tuple[int | None, ...]) -> list[Array]:
+    """Return a JSON list of arrays; only one of them at a time is held as Python's own numbers.
+
+    Args:
+        path: the file.
+        shape: of each array, None for any length.
+
+    Raises:
+        InputError: the file is missing or no such list; the message names the array.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not readable JSON: {error}") from error
+    decode = json.JSONDecoder().raw_decode
+    rows: list[Array] = []
+    mark, end = _mark(text, 0, "[", path)
+    while mark != "]":
+        try:
+            row, end = decode(text, end)
+        except ValueError as error:
+            raise InputError(f"{path} is not readable JSON: {error}") from error
+        rows.append(numbers(row, shape, f"{path}[{len(rows)}]"))
+        mark, end = _mark(text, end, ",]", path)
+    return rows
+
+
+def _mark(text: str, place: int, allowed: str, path: Path) -> tuple[str, int]:
+    """Return the next of these characters and the place of what follows it, spaces passed over."""
+    found = re.compile(r"\s*(\S?)\s*").match(text, place)
+    if found is None or found[1] not in tuple(allowed):
+        raise InputError(f"{path} is not readable JSON: no {allowed!r} at character {place}")
+    return found[1], found.end()
+
+
+def read_gray(path: Path) -> npt.NDArray[np.uint8]:
+    """Return an image of one channel and 8 bits as it is stored: (H, W).
+
+    Raises:
+        InputError: the file is missing, no image, or another kind of image.
+    """
+    import cv2
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if image is None:
+        raise InputError(f"{path} is not an image that can be decoded ({len(data)} bytes)")
+    if image.dtype != np.uint8 or image.ndim != 2:
+        raise InputError(f"{path} is {image.dtype} {image.shape}; it must be uint8 (H, W)")
+    return np.asarray(image)
 
 
 def read_pickle(path: Path) -> Any:
