@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from dot_samples import draw, save
+from dot_samples import seen as joints_on_dots
 from scipy.io import savemat
 
 from hand_pose_ros.data.sample import LabelledHand, LabelledImage
@@ -32,11 +35,6 @@ RIGHT_MM = np.array(
     float,
 )
 """An open right hand [mm], its back to the camera and its fingers up: the thumb is at the left."""
-
-COLORS = np.array(
-    [(r, g, b) for r in (60, 150, 240) for g in (60, 150, 240) for b in (60, 150, 240)]
-)
-"""One RGB colour a joint."""
 
 
 def hand(side: str, centre: tuple[float, float, float], seed: int = 0) -> np.ndarray:
@@ -58,32 +56,19 @@ def pixels(points: np.ndarray, K: np.ndarray) -> np.ndarray:
     return np.array([(K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]) for x, y, z in points])
 
 
-def dotted(width: int, height: int, *hands_px: np.ndarray) -> np.ndarray:
-    """Return an image, RGB, with a dot at every joint of every hand."""
-    image = np.zeros((height, width, 3), np.uint8)
-    for points in hands_px:
-        for (x, y), color in zip(points, COLORS, strict=False):
-            cv2.circle(image, (round(x), round(y)), 3, color.tolist(), -1)
-    return image
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = image[..., ::-1] if image.ndim == 3 else image
-    lossless = [cv2.IMWRITE_JPEG_QUALITY, 100, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    assert cv2.imwrite(str(path), image, lossless if path.suffix == ".jpg" else [])
+def dotted(width: int, height: int, K: np.ndarray, **hands: np.ndarray) -> np.ndarray:
+    """Return an image, RGB, with a dot at every joint of hands named by their sides."""
+    return draw((width, height), (K[0, 0], K[1, 1]), (K[0, 2], K[1, 2]), **hands)
 
 
 def assert_on_dots(image: LabelledImage, found: LabelledHand) -> None:
-    """Each joint lies, in space and in the image, on the dot of its own colour."""
+    """Each joint lies, in space and in the image, on the dot of its side and name."""
     picture = image.read()
-    assert image.camera is not None and found.keypoints is not None
+    assert image.camera is not None
+    assert found.keypoints is not None
     assert picture.shape == (image.camera.height, image.camera.width, 3)
     for points in (found.keypoints_px, image.camera.project(found.keypoints)):
-        columns, rows = np.rint(points).astype(int).T
-        seen = picture[rows, columns].astype(int)
-        nearest = np.abs(seen[:, None] - COLORS[None]).sum(axis=-1).argmin(axis=-1)
-        assert [NAMES[i] for i in nearest] == NAMES
+        assert joints_on_dots(picture, replace(found, keypoints_px=points)) == list(range(21))
 
 
 # --- RHD --------------------------------------------------------------------------------------
@@ -118,15 +103,16 @@ def write_rhd(root: Path, split: str = "evaluation") -> dict[str, Any]:
         seen = np.repeat([side in sides for side in ("left", "right")], 21).astype(float)
         seen[0] = 0.0  # the left wrist is hidden
         labels[number] = rhd_label(hands["left"], hands["right"], seen)
-        shown = [pixels(hands[side], RHD_K) for side in sides]
-        write_image(root / split / "color" / f"{number:05d}.png", dotted(320, 320, *shown))
+        shown = {side: hands[side] for side in sides}
+        save(root / split / "color" / f"{number:05d}.png", dotted(320, 320, RHD_K, **shown))
         mask = np.ones((320, 320), np.uint8)  # 1 is the person
         mask[:8, :8] = 0
         for side, first, rows in (("left", 2, 60), ("right", 18, 40)):
             if side in sides:
                 mask[100 : 100 + rows, 200 * (side == "right") :][:, :64] = first
                 mask[100, 200 * (side == "right")] = first + 15
-        write_image(root / split / "mask" / f"{number:05d}.png", mask)
+        (root / split / "mask").mkdir(exist_ok=True)
+        assert cv2.imwrite(str(root / split / "mask" / f"{number:05d}.png"), mask)
     with (root / split / f"anno_{split}.pickle").open("wb") as stream:
         pickle.dump(labels, stream, protocol=2)
     return labels
@@ -158,7 +144,7 @@ def write_stb(root: Path, backgrounds: tuple[int, ...] = (1,), frames: int = 2) 
                 ("BB_right", right, STB_BB),
             ):
                 path = root / "images" / sequence / f"{name}_{frame}.png"
-                write_image(path, dotted(640, 480, pixels(points, K)))
+                save(path, dotted(640, 480, K, left=points))
         (root / "labels").mkdir(exist_ok=True)
         for camera, each in para.items():
             content = {"handPara": np.stack(each).transpose(2, 1, 0)}
@@ -181,7 +167,7 @@ def write_freihand(root: Path, split: str = "evaluation", count: int = 2) -> dic
         turns = 4 if split == "training" else 1
         for turn in range(turns):
             path = root / split / "rgb" / f"{number + 32560 * turn:08d}.jpg"
-            write_image(path, dotted(224, 224, pixels(joints, K)))
+            save(path, dotted(224, 224, K, right=joints))
         lists["K"].append(K.tolist())
         lists["xyz"].append(joints.tolist())
         lists["verts"].append(np.repeat(joints, 40, axis=0)[:778].tolist())

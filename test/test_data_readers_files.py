@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import os
 import pickle
 from pathlib import Path
@@ -24,7 +23,6 @@ from hand_pose_ros.data.readers.files import (
     read_json,
     read_mat,
     read_pickle,
-    read_rows,
     require,
 )
 from hand_pose_ros.data.readers.indexed import Indexed
@@ -124,38 +122,18 @@ def test_a_pickle_with_a_changed_byte_is_read_or_named(
         read_pickle(tmp_path / "a.pickle")
 
 
-@pytest.mark.parametrize("text", ["[]", " [ ]\n", "[[1,2],[3,4]]", "[ [1, 2] ,\n[3, 4] ]\n"])
-def test_rows_are_what_json_says(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    rows = read_rows(tmp_path / "a.json", (2,))
-    assert [row.tolist() for row in rows] == json.loads(text) == read_json(tmp_path / "a.json")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[[1,2]", "[[1,2],", "[[1,2],]", "[[1,2] [3,4]]", "[x]"]
-)
-def test_rows_of_broken_json_are_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(InputError, match=r"a\.json is not readable JSON"):
-        read_rows(tmp_path / "a.json", (2,))
-
-
-def test_a_row_of_another_shape_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("[[1, 2], [3]]")
-    with pytest.raises(ShapeError, match=r"a\.json\[1\] has shape \(1,\); it must be \(2,\)"):
-        read_rows(tmp_path / "a.json", (2,))
+def test_json_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": [1, null]}')
+    assert read_json(tmp_path / "a.json") == {"a": [1, None]}
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00\xd8")
-    for read in (read_json, lambda path: read_rows(path, (2,))):
-        with pytest.raises(InputError, match=r"a\.json is not readable JSON"):
-            read(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"a\.json is not readable JSON"):
+        read_json(tmp_path / "a.json")
 
 
-@pytest.mark.parametrize(
-    "read", [read_json, read_pickle, read_mat, read_gray, lambda path: read_rows(path, (1,))]
-)
+@pytest.mark.parametrize("read", [read_json, read_pickle, read_mat, read_gray])
 def test_a_file_that_is_missing_is_named(tmp_path: Path, read: Any) -> None:
     with pytest.raises(InputError, match="nowhere cannot be read: No such file"):
         read(tmp_path / "nowhere")

@@ -7,12 +7,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from dataset_samples import (
     assert_on_dots,
     write_freihand,
-    write_image,
     write_rhd,
     write_stb,
 )
@@ -106,7 +106,8 @@ def test_both_hands_of_rhd(tmp_path: Path) -> None:
 
 def test_equal_masks_of_rhd_are_a_right_hand(tmp_path: Path) -> None:
     write_rhd(tmp_path)
-    write_image(tmp_path / "evaluation" / "mask" / "00000.png", np.ones((320, 320), np.uint8))
+    mask = tmp_path / "evaluation" / "mask" / "00000.png"
+    assert cv2.imwrite(str(mask), np.ones((320, 320), np.uint8))
     assert next(open_dataset(tmp_path, "rhd").images()).hands[0].side == "right"
 
 

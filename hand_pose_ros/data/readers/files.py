@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import re
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from hand_pose_ros.errors import InputError, ShapeError
 
@@ -41,6 +42,7 @@ _BROKEN = (
     *(NotImplementedError, OSError, OverflowError, RecursionError, TypeError, ValueError),
 )
 """What parsers raise on broken files, besides errors of their own."""
+_BROKEN_NPZ = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -66,43 +68,6 @@ def read_json(path: Path) -> Any:
         return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
-
-
-def read_rows(path: Path, shape: tuple[int | None, ...]) -> list[Array]:
-    """Return a JSON list of arrays; only one of them at a time is held as Python's own numbers.
-
-    Args:
-        path: the file.
-        shape: of each array, None for any length.
-
-    Raises:
-        InputError: the file is missing or no such list; the message names the array.
-    """
-    try:
-        text = read_bytes(path).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from error
-    decode = json.JSONDecoder().raw_decode
-    rows: list[Array] = []
-    mark, end = _mark(text, 0, "[", path)
-    if text.startswith("]", end):
-        return rows
-    while mark != "]":
-        try:
-            row, end = decode(text, end)
-        except ValueError as error:
-            raise InputError(f"{path} is not readable JSON: {error}") from error
-        rows.append(numbers(row, shape, f"{path}[{len(rows)}]"))
-        mark, end = _mark(text, end, ",]", path)
-    return rows
-
-
-def _mark(text: str, place: int, allowed: str, path: Path) -> tuple[str, int]:
-    """Return the next of these characters and the place of what follows it, spaces passed over."""
-    found = re.compile(r"\s*(\S?)\s*").match(text, place)
-    if found is None or found[1] not in tuple(allowed):
-        raise InputError(f"{path} is not readable JSON: no {allowed!r} at character {place}")
-    return found[1], found.end()
 
 
 def read_gray(path: Path) -> npt.NDArray[np.uint8]:
@@ -169,6 +134,41 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def read_npz(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the named arrays of an npz file; the others are not unpacked.
+
+    Raises:
+        InputError: the file is missing or broken or lacks one of them.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            lacking = [name for name in names if name not in arrays]
+            if lacking:
+                raise InputError(f"{path} lacks {', '.join(lacking)}; it has {arrays.files}")
+            return {name: arrays[name] for name in names}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except InputError:
+        raise
+    except _BROKEN_NPZ as error:
+        raise InputError(f"{path} is cut off or no npz file: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises:
+        InputError: the file is missing or no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = str(error).replace("\n", " ")
+        raise InputError(f"{path} is not readable YAML: {reason}") from error
 
 
 def numbers(value: Any, shape: tuple[int | None, ...], where: str) -> Array:
