@@ -89,9 +89,7 @@ def check_dataset(
     return found
 
 
-def _problems(
-    dataset: Dataset, images: Iterable[Labelled], every: int, found: Check
-) -> Iterator[Problem]:
+def _problems(dataset: Dataset, images: Iterable, every: int, found: Check) -> Iterator[Problem]:
     if dataset.expected not in (None, len(dataset)):
         reason = f"{len(dataset)} images; {dataset.format} {dataset.split} has {dataset.expected}"
         yield Problem(str(dataset.root), reason)
