@@ -18,12 +18,13 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hand_pose_ros.data.sample import LabelledImage
 from hand_pose_ros.errors import InputError
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """A dataset on disk: its labels are indexed when it is opened, its images read one by one.
 
