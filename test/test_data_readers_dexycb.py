@@ -164,6 +164,7 @@ def test_a_single_unknown_joint_is_nan(root: Path) -> None:
     assert found.keypoints_px is not None
     assert np.flatnonzero(~found.known).tolist() == [8]
     assert np.flatnonzero(np.isnan(found.keypoints_px[:, 0])).tolist() == [8]
+    assert found.keypoints_px[7].tolist() == [5.0, 5.0], "the dataset's own pixels are kept"
 
 
 @pytest.mark.parametrize("setup", ["s0", "s1", "s2", "s3"])
