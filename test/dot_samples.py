@@ -26,7 +26,7 @@ def hand(side: str, place: tuple[float, float, float] = (0.0, 0.05, 0.6)) -> Arr
         angle = math.radians(degrees)
         for joint in range(4):
             reach = (0.035 if finger == 0 else 0.075) + 0.027 * joint
-            depth = 0.012 * finger - 0.004 * joint * joint
+            depth = 0.012 * finger + 0.004 * joint * joint
             points.append((mirror * reach * math.sin(angle), -reach * math.cos(angle), depth))
     return np.array(points) + np.array(place)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import FORMATS, open_dataset
 from hand_pose_ros.data.readers import dexycb
 from hand_pose_ros.data.readers.indexed import Indexed
@@ -179,6 +180,14 @@ def test_the_parts_of_a_setup_are_disjoint_and_together_everything(setup: str) -
 def test_the_table_of_formats_has_the_splits() -> None:
     assert set(FORMATS["dexycb"].splits) == set(dexycb.SPLITS)
     assert FORMATS["dexycb"].default_split == "s0_test"
+
+
+def test_a_check_of_the_copy_finds_that_it_is_small_and_nothing_else(root: Path) -> None:
+    told: list[Problem] = []
+    found = check_dataset(open_dataset(root, "dexycb", "s0_val"), told.append, decode_all=True)
+    assert [each.reason for each in told] == []
+    assert (found.images, found.decoded, found.inside) == (24, 24, 504)
+    assert all(curl.into > 0 == curl.away for curl in found.curls.values())
 
 
 # --- what is broken ---------------------------------------------------------------------------

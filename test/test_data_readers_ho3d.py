@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import Dataset, open_dataset
 from hand_pose_ros.errors import InputError
 
@@ -141,6 +142,16 @@ def test_what_a_meta_file_does_not_say_is_not_known(
     image = next(open_dataset(tmp_path, "ho3d", split).images())
     (found,) = image.hands
     assert (image.camera, found.side, found.keypoints, found.box) == (None, "right", None, None)
+
+
+def test_a_check_of_the_copy_finds_that_it_is_small_and_nothing_else(tmp_path: Path) -> None:
+    told: list[Problem] = []
+    found = check_dataset(
+        open_dataset(write(tmp_path), "ho3d", "train"), told.append, decode_all=True
+    )
+    assert [each.reason for each in told] == ["3 images; ho3d train has 83325"]
+    assert (found.images, found.decoded, found.inside) == (3, 3, 63)
+    assert all(curl.into > 0 == curl.away for curl in found.curls.values())
 
 
 # --- what is broken ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.data.readers.interhand import EXPECTED
 from hand_pose_ros.data.sample import LabelledImage
@@ -192,6 +193,14 @@ def test_a_valid_joint_of_the_other_hand_is_not_lost(root: Path) -> None:
     image = read(root)[101]
     assert [found.side for found in image.hands] == ["right", "left"]
     assert image.groups["kind"] == "single"
+
+
+def test_a_check_of_the_copy_finds_that_it_is_small_and_nothing_else(root: Path) -> None:
+    told: list[Problem] = []
+    found = check_dataset(open_dataset(root, "interhand"), told.append, decode_all=True)
+    assert [each.reason for each in told] == ["3 images; interhand test has 849160"]
+    assert (found.images, found.decoded, found.inside) == (3, 3, 84)
+    assert all(curl.into > 0 == curl.away for curl in found.curls.values())
 
 
 # --- who labelled -----------------------------------------------------------------------------

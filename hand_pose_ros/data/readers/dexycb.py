@@ -214,6 +214,7 @@ def _image(
         },
         sequence=folder,
         frame=frame,
+        path=root / name,
     )
 
 
