@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from hand_pose_ros.cli import main as cli
 from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import FORMATS, open_dataset
 from hand_pose_ros.data.readers import dexycb
@@ -147,6 +148,18 @@ def test_what_is_not_annotated_is_left_out_and_counted(root: Path, unseen: str) 
     names = [image.name for image in dataset.images()]
     assert (len(dataset), dataset.skipped, len(names)) == (23, 1, 23)
     assert names[0] == f"{sequence(SUBJECTS[0], 4)}/{SERIALS[0]}/color_000001.jpg"
+
+
+def test_a_check_says_what_is_left_out(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", str(root), "--format", "dexycb", "--split", "s0_val", "--check"]
+    assert cli.main(arguments) == 0
+    assert "left out" not in capsys.readouterr().out
+    nothing = np.full((21, 3), -1.0)
+    write_label(frame_file(root, "labels_000001.npz"), nothing, nothing[:, :2], pose=0.0)
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("dexycb s0_val: 23 images, 23 of them decoded, 23 hands, 100.0 %")
+    assert printed[1] == "1 images have no valid label and are left out"
 
 
 def test_what_is_left_out_is_not_expected(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

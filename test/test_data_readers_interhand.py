@@ -237,6 +237,7 @@ def test_the_archive_has_a_folder_for_each_subset(tmp_path: Path, folder: str, s
 
 
 def test_the_validation_set_is_in_the_archive_labelled_by_machine(tmp_path: Path) -> None:
+    write(tmp_path, names="all", split="test")
     write(tmp_path, names="machine_annot", split="val")
     dataset = open_dataset(tmp_path, "interhand", "val")
     assert (len(dataset), dataset.expected) == (3, 380_125)

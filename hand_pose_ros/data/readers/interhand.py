@@ -112,9 +112,7 @@ def _annotations(
     """
     folder = root / "annotations" / name
     if not folder.is_dir():
-        subset = SUBSETS[letter]
-        if name == "val" and not (root / "annotations" / subset).is_dir():
-            subset = SUBSETS["M"]
+        subset = SUBSETS["M" if name == "val" else letter]
         folder = root / "annotations" / subset
         if not folder.is_dir():
             raise InputError(f"{root} has neither annotations/{name} nor annotations/{subset}")
