@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.data.readers.interhand import EXPECTED
 from hand_pose_ros.data.sample import LabelledImage
@@ -27,11 +28,15 @@ OFFICIAL = [
 ]
 OURS = [
     "wrist",
-    *(f"{finger}{i}" for finger in ("thumb", "index", "middle", "ring", "pinky") for i in (1, 2, 3, 4)),
+    *(
+        f"{finger}{i}"
+        for finger in ("thumb", "index", "middle", "ring", "pinky")
+        for i in (1, 2, 3, 4)
+    ),
 ]
 SIZE = (334, 512)
 FOCAL, CENTRE = (1200.0, 1190.0), (160.0, 250.0)
-PLACES = {"right": (-0.06, 0.09, 1.1), "left": (0.06, 0.1, 1.15)}
+PLACES = {"right": (-0.06, 0.09, 1.4), "left": (0.06, 0.1, 1.45)}
 HANDS = {side: dots.hand(side, place) for side, place in PLACES.items()}
 CAMERAS = {
     "400262": ([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], [900.0, -20.0, 1000.0]),
@@ -68,7 +73,11 @@ def write(root: Path, *, names: str = "test", split: str = "test") -> Path:
         image = {"id": 50 - number, "file_name": file, "width": 334, "height": 512, "capture": 3}
         more = {"subject": 1, "seq_name": SEQUENCE, "camera": camera, "frame_idx": frame}
         images.append({**image, **more})
-        annotation = {"id": 70 + number, "image_id": 50 - number, "bbox": [10.0, 20.0, 100.0, 90.0]}
+        annotation = {
+            "id": 70 + number,
+            "image_id": 50 - number,
+            "bbox": [10.0, 20.0, 100.0, 90.0],
+        }
         marks = {"hand_type": hand_type, "hand_type_valid": 1, "joint_valid": valid(hand_type)}
         annotations.append({**annotation, **marks})
         joints[str(frame)] = {"world_coord": world(camera).tolist(), "hand_type": hand_type}
@@ -186,6 +195,14 @@ def test_a_valid_joint_of_the_other_hand_is_not_lost(root: Path) -> None:
     assert image.groups["kind"] == "single"
 
 
+def test_a_check_of_the_copy_finds_that_it_is_small_and_nothing_else(root: Path) -> None:
+    told: list[Problem] = []
+    found = check_dataset(open_dataset(root, "interhand"), told.append, decode_all=True)
+    assert [each.reason for each in told] == ["3 images; interhand test has 849160"]
+    assert (found.images, found.decoded, found.inside) == (3, 3, 84)
+    assert all(curl.into > 0 == curl.away for curl in found.curls.values())
+
+
 # --- who labelled -----------------------------------------------------------------------------
 
 
@@ -213,12 +230,14 @@ def test_the_archive_has_a_folder_for_each_subset(tmp_path: Path, folder: str, s
     write(tmp_path, names=folder, split=split.split("-")[0])
     dataset = open_dataset(tmp_path, "interhand", split)
     assert (len(dataset), dataset.expected) == (3, EXPECTED[split])
-    if split != "train":
-        with pytest.raises(InputError, match="neither annotations/train nor annotations/all"):
-            open_dataset(tmp_path, "interhand", "train")
+    shutil.rmtree(tmp_path / "annotations")
+    wanted = rf"neither annotations/{split.split('-')[0]} nor annotations/{folder}"
+    with pytest.raises(InputError, match=wanted):
+        open_dataset(tmp_path, "interhand", split)
 
 
 def test_the_validation_set_is_in_the_archive_labelled_by_machine(tmp_path: Path) -> None:
+    write(tmp_path, names="all", split="test")
     write(tmp_path, names="machine_annot", split="val")
     dataset = open_dataset(tmp_path, "interhand", "val")
     assert (len(dataset), dataset.expected) == (3, 380_125)
@@ -255,12 +274,20 @@ def test_a_label_file_that_is_missing_or_cut_off_is_named(root: Path, name: str)
         ("data", lambda c: c.pop("annotations"), "no list of images or none of annotations"),
         ("data", lambda c: c["images"][1].pop("camera"), r"images\[1\] has no 'camera'"),
         ("data", lambda c: c["images"][1].update(width="wide"), r"images\[1\] cannot be used"),
-        ("data", lambda c: c["annotations"][2].update(image_id=7), r"annotations\[2\] is of image 7"),
+        (
+            "data",
+            lambda c: c["annotations"][2].update(image_id=7),
+            r"annotations\[2\] is of image 7",
+        ),
         ("data", lambda c: c["annotations"][0].update(hand_type="both"), "hand_type is 'both'"),
         ("data", lambda c: c["annotations"][0].update(bbox=[1]), r"bbox has shape \(1,\)"),
         ("data", lambda c: c["annotations"][1]["joint_valid"].pop(), "joint_valid has 41 values"),
         ("camera", lambda c: c["3"]["focal"].pop("400002"), "focal has no '400002'"),
-        ("camera", lambda c: c["3"]["camrot"].update({"400002": [1]}), r"camrot\.400002 has shape"),
+        (
+            "camera",
+            lambda c: c["3"]["camrot"].update({"400002": [1]}),
+            r"camrot\.400002 has shape",
+        ),
         ("camera", lambda c: c["3"]["focal"].update({"400002": [0, 1]}), "camera 400002: focal"),
         ("camera", lambda c: c.pop("3"), "camera.json has no '3'"),
         ("joint_3d", lambda c: c["3"]["101"]["world_coord"].pop(), r"3\.101 has shape \(41, 3\)"),

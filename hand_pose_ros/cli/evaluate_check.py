@@ -32,6 +32,7 @@ def run_check(args: argparse.Namespace) -> int:
     from hand_pose_ros.cli.progress import frames_bar
     from hand_pose_ros.data.check import check_dataset
     from hand_pose_ros.data.datasets import open_dataset
+    from hand_pose_ros.data.readers.indexed import Indexed
 
     told = 0
 
@@ -51,6 +52,8 @@ def run_check(args: argparse.Namespace) -> int:
     if told > MOST_LINES:
         print(f"... and {told - MOST_LINES} more")
     print(f"{dataset.format} {dataset.split}: {summary(found)}")
+    if isinstance(dataset, Indexed) and dataset.skipped:
+        print(f"{dataset.skipped} images have no valid label and are left out")
     return EXIT_BAD_INPUT if found.problems else EXIT_OK
 
 
