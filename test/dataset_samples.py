@@ -132,7 +132,7 @@ def write_stb(root: Path, backgrounds: tuple[int, ...] = (1,), frames: int = 2) 
     for sequence in [f"B{b}{motion}" for b in backgrounds for motion in ("Counting", "Random")]:
         para: dict[str, list[np.ndarray]] = {"SK": [], "BB": []}
         for frame in range(frames):
-            joints = hand("left", (0.01 * frame, 0.0, 0.6), seed=frame)
+            joints = hand("left", (0.01 * (frame % 5), 0.0, 0.6), seed=frame)
             palm = (joints[0] + joints[NAMES.index("ring0")]) / 2.0
             stb = np.array([palm, *(joints[NAMES.index(name)] for name in STB_REST)]) * 1000.0
             para["SK"].append(np.array([R @ point + t for point in stb]))

@@ -84,29 +84,59 @@ def test_a_missing_image_is_told(tmp_path: Path) -> None:
     write_rhd(tmp_path)
     (tmp_path / "evaluation" / "color" / "00001.png").unlink()
     found, (line,) = damaged(tmp_path)
-    assert line.startswith(f"{tmp_path}/evaluation/color/00001.png cannot be read: No such file")
+    assert (
+        line == f"{tmp_path}/evaluation/color/00001.png: cannot be read: No such file or directory"
+    )
     assert found.images == 3
 
 
 def test_a_missing_image_is_told_where_it_would_not_be_decoded(tmp_path: Path) -> None:
     hands = [right()] * 500
     dataset = of_hands(tmp_path, *hands)
-    there = tmp_path / "there.png"
-    there.touch()
+    there = tmp_path / "there.bmp"
+    there.write_bytes(b"x")
     paths = dict.fromkeys(range(500), there) | {301: tmp_path / "gone.png"}
     found, told = checked(
         replace(dataset, at=lambda number: replace(dataset.at(number), path=paths[number]))
     )
-    assert told == [f"{tmp_path}/gone.png: is missing"]
+    assert told == [f"{tmp_path}/gone.png: cannot be read: No such file or directory"]
     assert found.decoded == 250
 
 
-def test_a_truncated_image_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0.01, 0.5, 0.99])
+def test_a_truncated_image_is_told(tmp_path: Path, left: float) -> None:
     write_rhd(tmp_path)
     path = tmp_path / "evaluation" / "color" / "00002.png"
-    path.write_bytes(path.read_bytes()[:40])
+    data = path.read_bytes()
+    path.write_bytes(data[: int(left * len(data))])
     _, (line,) = damaged(tmp_path)
-    assert line == f"{path} is not an image that can be decoded (40 bytes)"
+    assert line == f"{path}: is cut off: it does not end as a .png does"
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.999])
+def test_a_truncated_jpeg_is_told_though_it_can_be_decoded(tmp_path: Path, left: float) -> None:
+    write_freihand(tmp_path)
+    path = tmp_path / "evaluation" / "rgb" / "00000001.jpg"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(left * len(data))])
+    _, told = checked(replace(open_dataset(tmp_path, "freihand"), expected=2))
+    cut = "is cut off: it does not end as a .jpg does"
+    assert told == [f"{path}: {cut if left else 'is empty'}"]
+
+
+def test_bytes_behind_a_whole_image_are_no_problem(tmp_path: Path) -> None:
+    write_freihand(tmp_path)
+    path = tmp_path / "evaluation" / "rgb" / "00000001.jpg"
+    path.write_bytes(path.read_bytes() + bytes(100))
+    assert checked(replace(open_dataset(tmp_path, "freihand"), expected=2))[1] == []
+
+
+def test_a_whole_file_that_is_no_image_is_told(tmp_path: Path) -> None:
+    write_rhd(tmp_path)
+    path = tmp_path / "evaluation" / "color" / "00002.png"
+    path.write_bytes(b"IEND")
+    _, (line,) = damaged(tmp_path)
+    assert line == f"{path} is not an image that can be decoded (4 bytes)"
 
 
 def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:
@@ -283,11 +313,14 @@ def test_the_command_counts_what_it_does_not_print(
     folder.mkdir()
     for number in range(MOST_LINES + 2):
         (folder / f"{number}.png").touch()
+    annotations = {"images": {"0.png": {"keypoints": [[1, 2]]}}}
+    (tmp_path / "annotations.json").write_text(json.dumps(annotations))
     assert cli.main(["evaluate", str(tmp_path), "--check"]) == 2
     shown = capsys.readouterr().out.splitlines()
-    assert shown[-2] == "... and 2 more"
+    assert "keypoints has shape (1, 2)" in shown[0]
+    assert shown[-2] == "files: 1 more"
     assert shown[-1].endswith(f"none of 0 joints inside their image: {MOST_LINES + 2} problems")
-    assert len(shown) == MOST_LINES + 2
+    assert len(shown) == 1 + MOST_LINES + 2
 
 
 def test_a_sound_folder_ends_with_0(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:

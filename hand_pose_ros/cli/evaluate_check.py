@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hand_pose_ros.data.check import Check, Problem
 
-MOST_LINES = 50
-"""Problems that are printed; further ones are counted."""
+MOST_LINES = 10
+"""Problems of one kind that are printed; further ones are counted."""
 
 
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,8 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print what is wrong with a dataset, a line for each problem; 2 where there is any."""
+    from collections import Counter
+
     from tqdm import tqdm
 
     from hand_pose_ros.cli.main import EXIT_BAD_INPUT, EXIT_OK
@@ -34,13 +36,12 @@ def run_check(args: argparse.Namespace) -> int:
     from hand_pose_ros.data.datasets import open_dataset
     from hand_pose_ros.data.readers.indexed import Indexed
 
-    told = 0
+    told: Counter[str] = Counter()
 
     def tell(problem: Problem) -> None:
-        nonlocal told
-        told += 1
-        if told <= MOST_LINES:
-            tqdm.write(str(problem))
+        told[problem.kind] += 1
+        if told[problem.kind] <= MOST_LINES:
+            tqdm.write(" ".join(str(problem).split()))
 
     dataset = open_dataset(args.dataset, args.format or "folder", args.split)
     found = check_dataset(
@@ -49,8 +50,9 @@ def run_check(args: argparse.Namespace) -> int:
         decode_all=args.check_all,
         progress=lambda images, count: frames_bar(images, count, unit="image"),
     )
-    if told > MOST_LINES:
-        print(f"... and {told - MOST_LINES} more")
+    for kind, count in told.items():
+        if count > MOST_LINES:
+            print(f"{kind}: {count - MOST_LINES} more")
     print(f"{dataset.format} {dataset.split}: {summary(found)}")
     if isinstance(dataset, Indexed) and dataset.skipped:
         print(f"{dataset.skipped} images have no valid label and are left out")

@@ -1,13 +1,15 @@
 """A user's copy of a dataset looked through before hours are spent on it.
 
-Labels of all images, pixels of a sample of them: is everything there, can it be read, and are the
-hands such as hands are? Problems are told one by one, each with its file or image and the reason.
+Labels and files of all images, pixels of a sample of them: is everything there, can it be read,
+and are the hands such as hands are? Problems are told one by one, each with its file or image and
+the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hand_pose_ros.data.datasets import Dataset
 from hand_pose_ros.data.plausible import CurlCount, hand_problems, joints_inside
@@ -16,6 +18,11 @@ from hand_pose_ros.errors import InputError
 
 DECODED = 200
 """Images that are decoded, evenly spread, where not all are."""
+
+ENDS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+"""What stands at the end of a whole image file; one that is cut off OpenCV decodes in silence."""
+
+_TAIL_BYTES = 4096
 
 Labelled = LabelledImage | InputError
 """An image, or what is wrong with its label."""
@@ -26,10 +33,12 @@ class Problem:
     """Something wrong with a dataset.
 
     Attributes:
-        where: the file or the image.
+        kind: what problems it is one of, such as `files` or `labels`.
+        where: the file or the image; empty where the reason names it.
         reason: what is wrong with it.
     """
 
+    kind: str
     where: str
     reason: str
 
@@ -92,17 +101,17 @@ def check_dataset(
 def _problems(dataset: Dataset, images: Iterable, every: int, found: Check) -> Iterator[Problem]:
     if dataset.expected not in (None, len(dataset)):
         reason = f"{len(dataset)} images; {dataset.format} {dataset.split} has {dataset.expected}"
-        yield Problem(str(dataset.root), reason)
+        yield Problem("count", str(dataset.root), reason)
     for number, image in enumerate(images):
         if isinstance(image, InputError):
-            yield Problem("", str(image))
+            yield Problem("labels", "", str(image))
             continue
         found.images += 1
         yield from _of_labels(image, found)
         yield from _of_pixels(image, number % every == 0, found)
     for side, curl in found.curls.items():
         if curl.is_backwards:
-            yield Problem(f"{side} hands", str(curl))
+            yield Problem("sides", f"{side} hands", str(curl))
 
 
 def _labelled(dataset: Dataset) -> Iterator[Labelled]:
@@ -127,22 +136,39 @@ def _of_labels(image: LabelledImage, found: Check) -> Iterator[Problem]:
         found.inside += int((joints_inside(hand, image.camera) & hand.known).sum())
         if hand.side is not None:
             found.curls.setdefault(hand.side, CurlCount()).add(hand)
-        for reason in hand_problems(hand, image.camera):
-            yield Problem(where, reason)
+        for kind, reason in hand_problems(hand, image.camera):
+            yield Problem(kind, where, reason)
 
 
 def _of_pixels(image: LabelledImage, decode: bool, found: Check) -> Iterator[Problem]:
+    fault = None if image.path is None else _fault_of(image.path)
+    if fault is not None:
+        yield Problem("files", str(image.path), fault)
+        return
     if not decode:
-        if image.path is not None and not image.path.is_file():
-            yield Problem(str(image.path), "is missing")
         return
     found.decoded += 1
     try:
         height, width = image.read().shape[:2]
     except InputError as error:
-        yield Problem("", str(error))
+        yield Problem("files", "", str(error))
         return
     camera = image.camera
     if camera is not None and (camera.width, camera.height) != (width, height):
         reason = f"is {width} x {height}; its camera has {camera.width} x {camera.height}"
-        yield Problem(str(image.path or image.name), reason)
+        yield Problem("files", str(image.path or image.name), reason)
+
+
+def _fault_of(path: Path) -> str | None:
+    """Return what is wrong with an image file that its last bytes show; None for nothing."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            tail = stream.read()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not tail:
+        return "is empty"
+    if ENDS.get(path.suffix.lower(), b"") not in tail:
+        return f"is cut off: it does not end as a {path.suffix} does"
+    return None

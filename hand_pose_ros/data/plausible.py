@@ -33,17 +33,17 @@ _MCPS = [KEYPOINTS.index(f"{finger}_mcp") for finger in FINGERS[1:]]
 _TIPS = [KEYPOINTS.index(f"{finger}_tip") for finger in FINGERS[1:]]
 
 
-def hand_problems(hand: LabelledHand, camera: Camera | None) -> Iterator[str]:
-    """Yield a reason for each thing that no hand in an image can be."""
+def hand_problems(hand: LabelledHand, camera: Camera | None) -> Iterator[tuple[str, str]]:
+    """Yield kind and reason of each thing that no hand in an image can be."""
     if hand.keypoints is None:
         return
     if not hand.known.any():
-        yield "no joint has a place in space"
+        yield "joints", "no joint has a place in space"
         return
     yield from _of_size(hand.keypoints)
     behind = int((hand.keypoints[hand.known, 2] <= 0.0).sum())
     if behind:
-        yield f"{behind} of {hand.known.sum()} joints are not before the camera"
+        yield "place", f"{behind} of {hand.known.sum()} joints are not before the camera"
         return
     yield from _of_projection(hand, camera)
 
@@ -101,11 +101,11 @@ def palmar_reach(keypoints: Array) -> float:
     return float(reach @ normal / length) if length > 0.0 else float("nan")
 
 
-def _of_size(keypoints: Array) -> Iterator[str]:
+def _of_size(keypoints: Array) -> Iterator[tuple[str, str]]:
     palm = float(np.linalg.norm(keypoints[_MIDDLE_MCP] - keypoints[0]))
     low, high = PALM
     if not low <= palm <= high and np.isfinite(palm):
-        yield f"from wrist to middle MCP it is {palm:.4g} m; hands have {low} to {high}"
+        yield "size", f"from wrist to middle MCP it is {palm:.4g} m; hands have {low} to {high}"
         return
     lengths = np.linalg.norm(keypoints[1:] - keypoints[list(PARENTS[1:])], axis=-1)
     low, high = BONE
@@ -113,20 +113,21 @@ def _of_size(keypoints: Array) -> Iterator[str]:
     if len(wrong):
         names = ", ".join(f"{BONES[bone]} {lengths[bone]:.4g}" for bone in wrong[:3])
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        yield f"bones of {names}{more} m; hands have {low} to {high}"
+        yield "size", f"bones of {names}{more} m; hands have {low} to {high}"
 
 
-def _of_projection(hand: LabelledHand, camera: Camera | None) -> Iterator[str]:
+def _of_projection(hand: LabelledHand, camera: Camera | None) -> Iterator[tuple[str, str]]:
     if hand.keypoints is None or hand.keypoints_px is None or camera is None:
         return
     off = np.linalg.norm(camera.project(hand.keypoints) - hand.keypoints_px, axis=-1)
     if (off > AGREEMENT_PX).any():
         worst = int(np.nanargmax(off))
-        yield f"{KEYPOINTS[worst]} is projected {off[worst]:.1f} px away from its own pixel"
+        away = f"{off[worst]:.1f} px away from its own pixel"
+        yield "projection", f"{KEYPOINTS[worst]} is projected {away}"
     inside = joints_inside(hand, camera)
     if hand.visible is not None:
         outside = np.flatnonzero(hand.visible & ~inside)
         if len(outside):
-            yield f"{len(outside)} joints that are seen lie outside the image"
+            yield "place", f"{len(outside)} joints that are seen lie outside the image"
     elif not inside.any():
-        yield "no joint lies inside the image"
+        yield "place", "no joint lies inside the image"
