@@ -17,7 +17,7 @@ from dataset_samples import hand, write_freihand, write_rhd, write_stb
 from hand_pose_ros.cli import main as cli
 from hand_pose_ros.cli.evaluate_check import MOST_LINES
 from hand_pose_ros.data.check import Check, check_dataset
-from hand_pose_ros.data.datasets import Dataset, open_dataset
+from hand_pose_ros.data.datasets import FORMATS, Dataset, open_dataset
 from hand_pose_ros.data.plausible import ENOUGH_HANDS, CurlCount, palmar_reach
 from hand_pose_ros.data.readers.indexed import Indexed
 from hand_pose_ros.data.readers.joints import labelled_hand
@@ -321,6 +321,16 @@ def test_the_command_counts_what_it_does_not_print(
     assert shown[-2] == "files: 1 more"
     assert shown[-1].endswith(f"none of 0 joints inside their image: {MOST_LINES + 2} problems")
     assert len(shown) == 1 + MOST_LINES + 2
+
+
+def test_the_help_lists_formats_and_splits(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--help"])
+    shown = capsys.readouterr().out
+    for name, known in FORMATS.items():
+        assert f"  {name} " in shown
+        assert known.text in shown
+        assert all(split in shown for split in known.splits if split != "all")
 
 
 def test_a_sound_folder_ends_with_0(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:

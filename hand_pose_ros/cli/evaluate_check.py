@@ -13,7 +13,7 @@ MOST_LINES = 10
 
 
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what asks for a check."""
+    """Add what asks for a check; the help also tells which datasets can be read."""
     parser.add_argument(
         "--check",
         action="store_true",
@@ -22,6 +22,19 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check-all", action="store_true", help="as --check, with every image decoded"
     )
+    parser.epilog = f"{parser.epilog or ''}\n\n{_datasets()}".strip()
+
+
+def _datasets() -> str:
+    """Return a table of the formats and their splits."""
+    from hand_pose_ros.data.datasets import FORMATS
+
+    lines = ["datasets (--format, --split):"]
+    for name, known in FORMATS.items():
+        lines.append(f"  {name:<10} {known.text}")
+        if len(known.splits) > 1:
+            lines.append(f"  {'':<10} {' '.join(known.splits)}")
+    return "\n".join(lines)
 
 
 def run_check(args: argparse.Namespace) -> int:

@@ -116,11 +116,10 @@ def open_dataset(root: str | Path, format: str, split: str | None = None) -> Dat
     """
     if format not in FORMATS:
         raise InputError(f"format is {format!r}; it must be one of {', '.join(FORMATS)}")
-    splits = FORMATS[format].splits
-    if split is None:
-        split = splits[0]
-    if split not in splits:
-        raise InputError(f"split is {split!r}; {format} has {', '.join(splits)}")
+    known = FORMATS[format]
+    split = known.default_split if split is None else split
+    if split not in known.splits:
+        raise InputError(f"split is {split!r}; {format} has {', '.join(known.splits)}")
     root = Path(root)
     if not root.exists():
         raise InputError(f"{root} does not exist; it must be a dataset of format {format}")

@@ -12,8 +12,8 @@ image: that with more pixels in the mask, the right one where both have as many.
 authors' names do so; with `-both` every hand is returned that has a pixel in the mask.
 
 Source: the dataset's README and the authors' reader (github.com/lmb-freiburg/hand3d,
-`create_binary_db.py`, `data/BinaryDbReader.py`). Those score a palm centre in place of the wrist,
-halfway between wrist and middle MCP.
+`create_binary_db.py`, `data/BinaryDbReader.py`). Those score the joints that are seen alone, and a
+palm centre in place of the wrist, halfway between wrist and middle MCP.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ papers B1 is the test set and the others the training set. Two cameras saw it: `
 image of an Intel RealSense F200, and `BB`, the left image of a Point Grey Bumblebee2;
 `BB-stereo` has its left and right images in turn (Zimmermann and Brox score these 6,000).
 
-Joints are the palm centre, then little, ring, middle, index finger and thumb from base to tip. The
-labels of SK are in its depth camera's frame, those of BB in the left camera's. The wrist is not
-labelled: it is put at twice the way from the ring MCP to the palm centre, as Zimmermann and Brox
-and Ge et al. do; so the palm centre is halfway between the wrist and the ring MCP.
+Joints are the palm centre, then little, ring, middle, index finger and thumb from base to tip; the
+thumb's, there called mcp, pip, dip and tip, are taken for ours in their order. The labels of SK
+are in its depth camera's frame, those of BB in the left camera's. The wrist is not labelled: it is
+put at twice the way from the ring MCP to the palm centre, as Zimmermann and Brox and Ge et al. do.
+So the palm centre is halfway between wrist and ring MCP; the scripts of Zimmermann and Brox and of
+Spurr et al. score it in place of the wrist.
 
 Source: the dataset's README (github.com/zhjwustc/icip17_stereo_hand_pose_dataset), which has the
 calibration; Zimmermann and Brox 2017 (github.com/lmb-freiburg/hand3d,
