@@ -1,0 +1,106 @@
+"""Hands against the true hands of the same image: found or not, which side, how far off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hand_pose_ros.evaluation.hand_matching import match_hands
+from hand_pose_ros.evaluation.metrics import (
+    MIDDLE_MCP,
+    WRIST,
+    Errors,
+    mpjpe_absolute,
+    mpjpe_root,
+    mpjpe_scaled,
+    pa_mpjpe,
+)
+from hand_pose_ros.evaluation.recording import Array, RecordedHand
+
+PROTOCOLS: dict[str, tuple[Callable[[Array, Array], Errors], str]] = {
+    "root_relative": (mpjpe_root, "wrists at the origin"),
+    "scaled": (mpjpe_scaled, "wrists at the origin, at the true size"),
+    "pa": (pa_mpjpe, "after the best similarity alignment"),
+    "absolute": (mpjpe_absolute, "in the camera frame, nothing aligned"),
+}
+"""Mean joint errors by name, and what is aligned before."""
+
+SMALLEST_M = 1e-6
+"""A hand whose wrist and middle MCP are nearer has no size that it could be scaled by [m]."""
+
+_BATCH = 512
+
+
+class TruthScore:
+    """Collects counts and errors; hands without a place in space count, but have no error.
+
+    Attributes:
+        true, found, extra, wrong_side: hands so far; `found` have an estimate, `extra` no truth.
+    """
+
+    def __init__(self) -> None:
+        self.true = self.found = self.extra = self.wrong_side = 0
+        self._waiting: list[tuple[int, Array, Array]] = []
+        self._errors: list[Array] = []
+        self._frames: list[int] = []
+
+    def add(
+        self, true: Sequence[RecordedHand], hands: Sequence[RecordedHand], frame: int = 0
+    ) -> list[tuple[int, int]]:
+        """Score the hands of one image; return pairs of numbers, of a true hand and its estimate.
+
+        Args:
+            true: all hands that are there.
+            hands: all that were answered.
+            frame: number of the image, for `errors_by_frame`.
+        """
+        pairs = match_hands(true, hands)
+        self.true += len(true)
+        self.found += len(pairs)
+        self.extra += len(hands) - len(pairs)
+        for known, seen in pairs:
+            sides = true[known].side, hands[seen].side
+            self.wrong_side += None not in sides and sides[0] != sides[1]
+            points = hands[seen].keypoints, true[known].keypoints
+            if all(map(_has_size, points)):
+                self._waiting.append((frame, *points))
+        if len(self._waiting) >= _BATCH:
+            self._compute()
+        return pairs
+
+    def errors_by_frame(self) -> tuple[list[int], Array]:
+        """Return the frame of each hand that has errors, and these (N, protocol) [mm]."""
+        self._compute()
+        errors = np.concatenate(self._errors) if self._errors else np.zeros((0, len(PROTOCOLS)))
+        return self._frames, errors
+
+    def as_dict(self) -> dict[str, Any] | None:
+        """Return counts and mean errors [mm]; None where no image had a true hand."""
+        if not self.true:
+            return None
+        _, errors = self.errors_by_frame()
+        means = errors.mean(0).tolist() if len(errors) else [None] * len(PROTOCOLS)
+        return {
+            "true_hands": self.true,
+            "found": self.found,
+            "wrong_side": self.wrong_side,
+            "hands_without_truth": self.extra,
+            "errors_mm": dict(zip(PROTOCOLS, means, strict=True)),
+        }
+
+    def _compute(self) -> None:
+        if not self._waiting:
+            return
+        frames, guesses, truths = zip(*self._waiting, strict=True)
+        guess, truth = np.stack(guesses), np.stack(truths)
+        columns = [np.asarray(metric(guess, truth)) for metric, _ in PROTOCOLS.values()]
+        self._errors.append(np.stack(columns, axis=-1))
+        self._frames.extend(frames)
+        self._waiting = []
+
+
+def _has_size(points: Array) -> bool:
+    apart = float(np.linalg.norm(points[MIDDLE_MCP] - points[WRIST]))
+    return bool(np.isfinite(points).all()) and apart >= SMALLEST_M
