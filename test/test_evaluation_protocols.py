@@ -1,4 +1,4 @@
-"""Laws of the alignments and protocols, values by hand, and second opinions from loops and scipy."""
+"""Laws of the alignments and protocols, values by hand, second opinions from loops and scipy."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_means_pass_over_what_is_not_known_by_hand() -> None:
 
 def test_relative_root_error_by_hand() -> None:
     """Right wrists 3 mm off one way, left ones 4 mm another: 5 mm from one to the other."""
-    predicted, true = pairs()
+    _, true = pairs()
     right, left = true + (0.003, 0.0, 0.0), true + 0.2 + (0.0, 0.004, 0.0)
     both = metrics.root_place_error(right, true, left, true + 0.2)
     np.testing.assert_allclose(both, 5.0)

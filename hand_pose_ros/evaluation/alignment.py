@@ -89,7 +89,8 @@ def fit_similarity(
     Reflections are not allowed. With fewer than `LEAST_POINTS` known points it is NaN.
 
     Args:
-        predicted, true: (*batch, point, 3) [m].
+        predicted: (*batch, point, 3) [m].
+        true: likewise.
         points: how many there must be; None for any number, as of a surface.
 
     Raises:

@@ -94,8 +94,10 @@ def root_place_error(
     """Return how far off one wrist is from the other (*batch,) [mm]: MRRPE is its mean.
 
     Args:
-        predicted, true: (*batch, 21, 3) [m], camera frame, of one hand of a pair.
-        predicted_other, true_other: of the other; the error is the same either way round.
+        predicted: (*batch, 21, 3) [m], camera frame, one hand of a pair.
+        true: likewise.
+        predicted_other: the other hand; the error is the same either way round.
+        true_other: likewise.
 
     Source: Moon et al. 2020, InterHand2.6M, section 6: mean relative-root position error.
     """

@@ -20,7 +20,8 @@ def checked_pair(
     """Return both as float64; what is NaN in the truth is not known and NaN in both.
 
     Args:
-        predicted, true: (*batch, point, 3).
+        predicted: (*batch, point, 3).
+        true: likewise.
         points: how many there must be; None for any number.
 
     Raises:

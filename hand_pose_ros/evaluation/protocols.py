@@ -93,7 +93,8 @@ class Protocol:
         """Return each joint's error (*batch, 21) [mm]; NaN where it is not known or not counted.
 
         Args:
-            predicted, true: (*batch, 21, 3) [m], camera frame.
+            predicted: (*batch, 21, 3) [m], camera frame.
+            true: likewise.
             visible: (*batch, 21) which joints are seen; None where nobody says.
 
         Raises:

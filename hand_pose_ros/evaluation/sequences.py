@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 from hand_pose_ros.errors import InputError
 
@@ -16,7 +17,7 @@ def changes(values: Sequence[Hashable | None]) -> int:
     said (None) are passed over: a hand that comes back as the same is no change.
     """
     said = [value for value in values if value is not None]
-    return sum(now != before for before, now in zip(said, said[1:], strict=False))
+    return sum(now != before for before, now in pairwise(said))
 
 
 def per_minute(count: int, frames: int, rate_hz: float) -> float:

@@ -80,7 +80,8 @@ def score_surface(
     Args:
         vertices: (V, 3) [m], camera frame.
         true_vertices: (W, 3) [m].
-        keypoints, true_keypoints: (21, 3) [m] joints of the same hands.
+        keypoints: (21, 3) [m] joints of the same hand.
+        true_keypoints: likewise.
     """
     same = vertices.shape == true_vertices.shape
     fits = {
