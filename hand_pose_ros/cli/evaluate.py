@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hand_pose_ros.cli import evaluate_bag
 from hand_pose_ros.cli.arguments import add_detector, add_model, add_views
 
 if TYPE_CHECKING:
@@ -19,20 +20,16 @@ SCORES = "scores.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what an evaluation can be told."""
-    parser.add_argument("dataset", type=Path, help="where it lies; a bag of hands is scored as is")
+    parser.add_argument(
+        "dataset",
+        type=Path,
+        nargs="+",
+        help="where it lies; bags of hands are scored as they are, any number side by side",
+    )
     parser.add_argument(
         "--format",
         choices=FORMATS,
         help="default: bag for a rosbag2, else folder",
-    )
-    parser.add_argument(
-        "--truth",
-        type=Path,
-        metavar="BAG",
-        help="of a bag: where the true hands are, or those of another estimator",
-    )
-    parser.add_argument(
-        "--topic", help="of a bag: its HandPoseArray; needed where there are several"
     )
     parser.add_argument("--peer", choices=PEERS, help="score this estimator on the same images")
     parser.add_argument(
@@ -41,47 +38,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
     add_model(parser)
     add_views(parser)
+    evaluate_bag.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score a folder of images or a bag of hands; print the result."""
-    from hand_pose_ros.errors import InputError
-    from hand_pose_ros.ros.source.opening import is_bag
-
+    """Score a folder of images or bags of hands; print the result."""
     _check_out(args.out)
-    chosen = args.format
-    if chosen is None:
-        chosen = "bag" if args.dataset.exists() and is_bag(args.dataset) else "folder"
-    for name, used_by in (("peer", "folder"), ("truth", "bag"), ("topic", "bag")):
-        if getattr(args, name) is not None and chosen != used_by:
-            raise InputError(
-                f"--{name} needs --format {used_by}; {args.dataset} is read as a {chosen}"
-            )
-    return _run_bag(args) if chosen == "bag" else _run_folder(args)
+    chosen = args.format or ("bag" if all(map(evaluate_bag.is_hands, args.dataset)) else "folder")
+    _check_options(args, chosen)
+    if chosen == "bag":
+        return evaluate_bag.run(args)
+    (args.dataset,) = args.dataset
+    return _run_folder(args)
 
 
-def _run_bag(args: argparse.Namespace) -> int:
-    """Score what an estimator has recorded."""
-    from dataclasses import asdict
+def _check_options(args: argparse.Namespace, chosen: str) -> None:
+    """Refuse what the chosen format cannot do."""
+    from hand_pose_ros.errors import InputError
 
-    from hand_pose_ros.cli.replay import print_truth
-    from hand_pose_ros.ros.score import score_bag
-    from hand_pose_ros.runtime.results import write_json
-
-    scored = score_bag(args.dataset, args.truth, args.topic)
-    print(f"{scored.topic}: {scored.frames} images, {scored.frames_with_hand} with a hand")
-    print(
-        f"age when recorded: p50 {scored.age_ms['p50']:.1f} ms, p95 {scored.age_ms['p95']:.1f} ms"
-    )
-    if scored.images is not None:
-        print(f"answered: {scored.answered} of the {scored.images} images that have a truth")
-    if scored.truth is not None:
-        print_truth(scored.truth)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        write_json(args.out / SCORES, asdict(scored))
-        print(f"written to {args.out}")
-    return 0
+    first, *others = args.dataset
+    for names, used_by in ((("peer",), "folder"), (evaluate_bag.OPTIONS, "bag")):
+        for name in names:
+            if getattr(args, name) is not None and chosen != used_by:
+                option = name.replace("_", "-")
+                raise InputError(
+                    f"--{option} needs --format {used_by}; {first} is read as {chosen}"
+                )
+    if others and chosen != "bag":
+        raise InputError(
+            f"{len(args.dataset)} datasets came; several can only be bags of hands, and {first} "
+            f"is read as a {chosen}"
+        )
 
 
 def _run_folder(args: argparse.Namespace) -> int:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.evaluation.alignment import WRIST
 from hand_pose_ros.evaluation.hand_matching import FORGOTTEN_NS
-from hand_pose_ros.evaluation.metrics import MM_PER_M, WRIST
-from hand_pose_ros.evaluation.recording import NS_PER_S, Array, RecordedHand
+from hand_pose_ros.evaluation.points import MM_PER_M, Array
+from hand_pose_ros.evaluation.recording import NS_PER_S, RecordedHand
 from hand_pose_ros.hand import skeleton
 
 SETTLE_NS = NS_PER_S
@@ -117,7 +118,7 @@ class Motion:
 
     @property
     def jitter(self) -> float | None:
-        """Mean acceleration of the wrist-relative joints over each three images in a row [m/s^2]."""
+        """Mean acceleration of the wrist-relative joints, each three images in a row [m/s^2]."""
         return self._sum / self._accelerations / MM_PER_M if self._accelerations else None
 
     @property

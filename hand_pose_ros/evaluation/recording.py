@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError, ShapeError
+from hand_pose_ros.evaluation.points import Array
 from hand_pose_ros.hand.skeleton import DOFS, KEYPOINTS, SIDES
 
-Array = npt.NDArray[np.float64]
 Stamps = npt.NDArray[np.int64]
 NS_PER_S = 1_000_000_000
 
@@ -113,6 +113,14 @@ class Recording:
         """
         order = np.argsort(self.times.stamps_ns, kind="stable")
         return _sorted(self._counted(), order.tolist())
+
+    def first_of_each(self) -> Iterator[tuple[int, RecordedFrame]]:
+        """Yield as `in_order`, but of frames with the same stamp only the first."""
+        last_ns: int | None = None
+        for index, frame in self.in_order():
+            if frame.stamp_ns != last_ns:
+                yield index, frame
+            last_ns = frame.stamp_ns
 
     def _counted(self) -> Iterator[tuple[int, RecordedFrame]]:
         stamps = self.times.stamps_ns

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from hand_pose_ros.errors import InputError
-from hand_pose_ros.evaluation.association import NONE, associate, partners_of, period_ns
+from hand_pose_ros.evaluation.association import period_ns
 from hand_pose_ros.evaluation.hand_matching import Continuity
-from hand_pose_ros.evaluation.identity import IdentityCount, Presence
+from hand_pose_ros.evaluation.identity import IdentityCount
 from hand_pose_ros.evaluation.motion import Motion
+from hand_pose_ros.evaluation.points import Array
 from hand_pose_ros.evaluation.recording import RecordedFrame, RecordedHand, Recording, Times
 from hand_pose_ros.evaluation.recording_series import Series, SeriesWriter
 from hand_pose_ros.evaluation.timing import Timing, time_answers
+from hand_pose_ros.evaluation.truth_beside import TruthBeside
 from hand_pose_ros.evaluation.truth_score import PROTOCOLS, TruthScore
 
 Hands = tuple[RecordedHand, ...]
@@ -137,7 +139,7 @@ def score_recording(
         images = truth.times
     timing = time_answers(recording.times, images, slop_ns, together=together)
     run = _Run(recording, truth, timing, images, slop_ns)
-    for index, frame in _first_of_each(recording):
+    for index, frame in recording.first_of_each():
         run.add(index, frame)
     return run.score()
 
@@ -155,9 +157,10 @@ class _Run:
     ) -> None:
         self._recording, self._timing = recording, timing
         times = recording.times if images is None else images
-        self._truth = None if truth is None else _Truth(recording, truth, slop_ns)
+        self._truth = None if truth is None else TruthBeside(recording, truth, slop_ns)
         self._errors = TruthScore()
-        self._motion, self._continuity = Motion(period_ns(times.stamps_ns)), Continuity()
+        period = period_ns(recording.times.stamps_ns)
+        self._motion, self._continuity = Motion(period), Continuity(period)
         self._identities = IdentityCount()
         self._answers = self._with_hand = self._hands = self._scored = 0
         self._series = SeriesWriter(recording.times, times, slop_ns)
@@ -241,59 +244,8 @@ class _Run:
             yield f"not one answer belongs to an image of {self._truth.name}"
 
 
-class _Truth:
-    """The truth of each answer, read beside the answers; holds what lies between the two."""
-
-    def __init__(self, recording: Recording, truth: Recording, slop_ns: int) -> None:
-        self.name = truth.name
-        self.named = True
-        stamps = recording.times.stamps_ns, truth.times.stamps_ns
-        self._partners = associate(*stamps, slop_ns)
-        self._wanted = partners_of(self._partners, len(stamps[1])) != NONE
-        self._frames = _first_of_each(truth)
-        self._continuity, self._presence = Continuity(), Presence()
-        self._waiting: dict[int, tuple[RecordedFrame, list[Any]]] = {}
-        self._unanswered = 0
-
-    def of(self, index: int) -> tuple[RecordedFrame, list[Any]] | None:
-        """Return the truth of an answer and the names of its hands; None where there is none."""
-        partner = int(self._partners[index])
-        while partner != NONE and partner not in self._waiting:
-            self._read()
-        return self._waiting.pop(partner, None)
-
-    def rest(self) -> int:
-        """Return how many true hands are in images without an answer."""
-        for index, frame in self._frames:
-            self._take(index, frame)
-        return self._unanswered
-
-    def _read(self) -> None:
-        self._take(*next(self._frames))
-
-    def _take(self, index: int, frame: RecordedFrame) -> None:
-        numbers = self._continuity.add(frame.stamp_ns, frame.hands)
-        names = [
-            self._presence.add(frame.stamp_ns, hand.id) if hand.id else number
-            for hand, number in zip(frame.hands, numbers, strict=True)
-        ]
-        self.named &= all(hand.id for hand in frame.hands)
-        if self._wanted[index]:
-            self._waiting[index] = frame, names
-        else:
-            self._unanswered += len(frame.hands)
-
-
-def _first_of_each(recording: Recording) -> Iterator[tuple[int, RecordedFrame]]:
-    """Yield number and frame by stamp; of those with one stamp only the first."""
-    last_ns: int | None = None
-    for index, frame in recording.in_order():
-        if frame.stamp_ns != last_ns:
-            yield index, frame
-        last_ns = frame.stamp_ns
-
-
-def _summary(errors: Any) -> ErrorSummary | None:
+def _summary(errors: Array) -> ErrorSummary | None:
+    errors = errors[~np.isnan(errors)]
     if not errors.size:
         return None
     median, p95 = np.percentile(errors, (50.0, 95.0))

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from hand_pose_ros.evaluation.association import NONE, associate
 from hand_pose_ros.evaluation.hand_matching import FORGOTTEN_NS
-from hand_pose_ros.evaluation.recording import Array, RecordedHand, Times
+from hand_pose_ros.evaluation.points import Array
+from hand_pose_ros.evaluation.recording import RecordedHand, Times
 from hand_pose_ros.evaluation.truth_score import PROTOCOLS
 
 

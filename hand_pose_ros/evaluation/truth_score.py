@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from hand_pose_ros.evaluation.hand_matching import match_hands
+from hand_pose_ros.evaluation.alignment import MIDDLE_MCP, WRIST
+from hand_pose_ros.evaluation.hand_matching import match_recorded
 from hand_pose_ros.evaluation.metrics import (
-    MIDDLE_MCP,
-    WRIST,
-    Errors,
     mpjpe_absolute,
     mpjpe_root,
     mpjpe_scaled,
     pa_mpjpe,
 )
-from hand_pose_ros.evaluation.recording import Array, RecordedHand
+from hand_pose_ros.evaluation.points import Array, Errors
+from hand_pose_ros.evaluation.recording import RecordedHand
 
 PROTOCOLS: dict[str, tuple[Callable[[Array, Array], Errors], str]] = {
     "root_relative": (mpjpe_root, "wrists at the origin"),
@@ -56,22 +55,25 @@ class TruthScore:
             hands: all that were answered.
             frame: number of the image, for `errors_by_frame`.
         """
-        pairs = match_hands(true, hands)
+        pairs = match_recorded(true, hands)
         self.true += len(true)
         self.found += len(pairs)
         self.extra += len(hands) - len(pairs)
         for known, seen in pairs:
             sides = true[known].side, hands[seen].side
             self.wrong_side += None not in sides and sides[0] != sides[1]
-            points = hands[seen].keypoints, true[known].keypoints
-            if all(map(_has_size, points)):
-                self._waiting.append((frame, *points))
+            guess, truth = hands[seen].keypoints, true[known].keypoints
+            if np.isfinite(guess).all() and _has_size(guess) and _has_size(truth):
+                self._waiting.append((frame, guess, truth))
         if len(self._waiting) >= _BATCH:
             self._compute()
         return pairs
 
     def errors_by_frame(self) -> tuple[list[int], Array]:
-        """Return the frame of each hand that has errors, and these (N, protocol) [mm]."""
+        """Return the frame of each hand that has errors, and these (N, protocol) [mm].
+
+        NaN stands where the truth lacks the joints that a protocol needs.
+        """
         self._compute()
         errors = np.concatenate(self._errors) if self._errors else np.zeros((0, len(PROTOCOLS)))
         return self._frames, errors
@@ -81,7 +83,8 @@ class TruthScore:
         if not self.true:
             return None
         _, errors = self.errors_by_frame()
-        means = errors.mean(0).tolist() if len(errors) else [None] * len(PROTOCOLS)
+        known = [column[~np.isnan(column)] for column in errors.T]
+        means = [float(column.mean()) if column.size else None for column in known]
         return {
             "true_hands": self.true,
             "found": self.found,
@@ -102,5 +105,8 @@ class TruthScore:
 
 
 def _has_size(points: Array) -> bool:
+    """Return whether a hand, as far as it is known, has a size that it could be scaled by."""
+    known = points[np.isfinite(points).all(-1)]
     apart = float(np.linalg.norm(points[MIDDLE_MCP] - points[WRIST]))
-    return bool(np.isfinite(points).all()) and apart >= SMALLEST_M
+    spread = float(np.ptp(known, axis=0).max()) if len(known) else 0.0
+    return spread >= SMALLEST_M and not apart < SMALLEST_M

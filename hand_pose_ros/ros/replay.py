@@ -17,6 +17,7 @@ from hand_pose_ros.ros.bag import BagMessage, BagWriter
 from hand_pose_ros.ros.hands_topic import recorded_hand
 from hand_pose_ros.ros.recorder import HandRecorder
 from hand_pose_ros.ros.source import Frame, open_source
+from hand_pose_ros.ros.source.opening import BAG, RESULTS
 from hand_pose_ros.ros.truth import TruthByStamp, read_truth
 from hand_pose_ros.runtime.config import EstimatorConfig
 from hand_pose_ros.runtime.detect import Detection, Detector, RememberingDetector
@@ -32,8 +33,8 @@ from hand_pose_ros.runtime.surface import surface_of
 from hand_pose_ros.runtime.temporal import TemporalRefiner
 from hand_pose_ros.runtime.video_writer import VideoWriter
 
-BAG, VIDEO, RESULTS = "bag", "overlay.mp4", "hands.json"
-"""What a replay writes; the last is also the mark of its folders."""
+VIDEO = "overlay.mp4"
+"""What a replay writes beside `BAG` and `RESULTS`."""
 
 _LOG = logging.getLogger(__name__)
 

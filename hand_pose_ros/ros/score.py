@@ -12,12 +12,12 @@ from hand_pose_ros.evaluation.recording_score import RecordingScore, score_recor
 from hand_pose_ros.ros.bag import BagReader
 from hand_pose_ros.ros.hands_topic import (
     choose_hands_topic,
-    has_images,
     hands_topics,
+    has_images,
     open_hands,
     open_images,
 )
-from hand_pose_ros.ros.source.opening import BAG_SUFFIXES, is_bag
+from hand_pose_ros.ros.source.opening import BAG_SUFFIXES, bag_at, is_bag
 from hand_pose_ros.ros.truth import open_truth
 
 SLOP_S = 0.001
@@ -52,6 +52,9 @@ class ScoreOptions:
         for name, needed in (("truth_topic", "truth"), ("image_topic", "source")):
             if getattr(self, name) is not None and getattr(self, needed) is None:
                 raise InputError(f"{name} is {getattr(self, name)} without a {needed}")
+        for name in ("truth", "source"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, bag_at(path))
 
 
 def score_bags(
@@ -60,7 +63,7 @@ def score_bags(
     """Return the score of each estimator, by a short name that tells them apart.
 
     Args:
-        paths: the bags.
+        paths: the bags, or folders that `hand-pose replay` wrote.
         options: what they are scored against.
         topics: which HandPoseArray topics; of a bag those that it has. Without them its only one
             that is no truth.
@@ -69,7 +72,7 @@ def score_bags(
         InputError: a bag or the truth cannot be read, or a bag has none of the topics.
     """
     options = options or ScoreOptions()
-    chosen = [(path, topic) for path in paths for topic in _topics(path, topics)]
+    chosen = [(path, topic) for path in paths for topic in _topics(bag_at(path), topics)]
     names = short_names(chosen)
     return {
         name: score_bag(path, options, topic)
@@ -81,7 +84,7 @@ def score_bag(
     path: Path, options: ScoreOptions | None = None, topic: str | None = None
 ) -> RecordingScore:
     """Score the hands of one bag; see `score_bags`."""
-    options = options or ScoreOptions()
+    options, path = options or ScoreOptions(), bag_at(path)
     if topic is None:
         (topic,) = _topics(path, ())
     recording = open_hands(path, topic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hand_pose_ros.evaluation.folder_truth import open_folder_truth
 from hand_pose_ros.evaluation.recording import RecordedHand, Recording, Times
 from hand_pose_ros.ros.bag import BagReader
 from hand_pose_ros.ros.hands_topic import (
@@ -48,8 +49,6 @@ def open_truth(
     """
     path = Path(path)
     if path.is_dir() and not is_bag(path):
-        from hand_pose_ros.evaluation.folder_truth import open_folder_truth
-
         return open_folder_truth(path, images)
     with BagReader(path) as reader:
         if topic is None and hands_topics(reader).get(TRUTH_TOPIC):
