@@ -18,12 +18,13 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hand_pose_ros.data.sample import LabelledImage
 from hand_pose_ros.errors import InputError
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """A dataset on disk: its labels are indexed when it is opened, its images read one by one.
 
@@ -88,9 +89,15 @@ FORMATS: dict[str, Format] = {
             "training-auto",
         ),
     ),
-    "interhand": Format("InterHand2.6M, version 1.0", ("test", "val", "train")),
+    "interhand": Format(
+        "InterHand2.6M, version 1.0; H: labelled by people, M: by machine, neither: both",
+        ("test", "test-H", "test-M", "val", "train", "train-H", "train-M"),
+    ),
     "ho3d": Format("HO-3D, version 2 or 3", ("evaluation", "train")),
-    "dexycb": Format("DexYCB, split s0", ("s0_test", "s0_val", "s0_train")),
+    "dexycb": Format(
+        "DexYCB; s0: all seen, s1: new people, s2: new cameras, s3: new objects",
+        tuple(f"s{setup}_{part}" for setup in range(4) for part in ("test", "val", "train")),
+    ),
 }
 """The formats that `open_dataset` reads."""
 

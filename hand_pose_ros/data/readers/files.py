@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
-import re
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from hand_pose_ros.errors import InputError, ShapeError
 
 Array = npt.NDArray[np.float64]
 
-_BUILTINS = ("bytearray", "complex", "dict", "frozenset", "list", "set", "slice", "tuple")
+_BUILTINS = ("bytearray", "bytes", "complex", "dict", "frozenset", "list", "set", "slice", "tuple")
 _NUMPY = ("numpy.core", "numpy._core")  # before and since numpy 2
 ALLOWED = frozenset(
     {(module, name) for module in ("builtins", "__builtin__") for name in _BUILTINS}
@@ -35,14 +37,12 @@ ALLOWED = frozenset(
 """What a pickle may name: arrays and containers. `_codecs.encode` is how Python 3 writes bytes
 for readers of Python 2."""
 
-_BROKEN_PICKLE = (
-    *(pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError),
-    *(MemoryError, OverflowError, RecursionError, TypeError, ValueError),
+_BROKEN = (
+    *(AttributeError, EOFError, ImportError, LookupError, MemoryError, NameError),
+    *(NotImplementedError, OSError, OverflowError, RecursionError, TypeError, ValueError),
 )
-_BROKEN_MAT = (
-    *(EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OverflowError),
-    *(TypeError, ValueError, zlib.error),
-)
+"""What parsers raise on broken files, besides errors of their own."""
+_BROKEN_NPZ = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -65,48 +65,9 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
-
-
-def read_rows(path: Path, shape: tuple[int | None, ...]) -> list[Array]:
-    """Return a JSON list of arrays; only one of them at a time is held as Python's own numbers.
-
-    Args:
-        path: the file.
-        shape: of each array, None for any length.
-
-    Raises:
-        InputError: the file is missing or no such list; the message names the array.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from error
-    decode = json.JSONDecoder().raw_decode
-    rows: list[Array] = []
-    mark, end = _mark(text, 0, "[", path)
-    while mark != "]":
-        try:
-            row, end = decode(text, end)
-        except ValueError as error:
-            raise InputError(f"{path} is not readable JSON: {error}") from error
-        rows.append(numbers(row, shape, f"{path}[{len(rows)}]"))
-        mark, end = _mark(text, end, ",]", path)
-    return rows
-
-
-def _mark(text: str, place: int, allowed: str, path: Path) -> tuple[str, int]:
-    """Return the next of these characters and the place of what follows it, spaces passed over."""
-    found = re.compile(r"\s*(\S?)\s*").match(text, place)
-    if found is None or found[1] not in tuple(allowed):
-        raise InputError(f"{path} is not readable JSON: no {allowed!r} at character {place}")
-    return found[1], found.end()
 
 
 def read_gray(path: Path) -> npt.NDArray[np.uint8]:
@@ -117,10 +78,7 @@ def read_gray(path: Path) -> npt.NDArray[np.uint8]:
     """
     import cv2
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    data = read_bytes(path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
         raise InputError(f"{path} is not an image that can be decoded ({len(data)} bytes)")
@@ -138,17 +96,15 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: the file is missing, cut off, no pickle, or names anything else.
     """
+    data = read_bytes(path)
     try:
-        with path.open("rb") as stream:
-            return _ArraysOnly(stream, encoding="latin1").load()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        return _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
     except _RefusedError as error:
         raise InputError(
             f"{path} is refused: it names {error}; a pickle may hold only numpy arrays, numbers, "
             "texts and builtin containers"
         ) from error
-    except _BROKEN_PICKLE as error:
+    except (pickle.UnpicklingError, *_BROKEN) as error:
         raise InputError(f"{path} is cut off or no pickle: {error}") from error
 
 
@@ -161,13 +117,58 @@ def read_mat(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    data = read_bytes(path)
     try:
-        with path.open("rb") as stream:
-            return dict(loadmat(stream))
+        return dict(loadmat(io.BytesIO(data)))
+    except (MatReadError, zlib.error, *_BROKEN) as error:
+        raise InputError(f"{path} is cut off or no MATLAB file: {error}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InputError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (MatReadError, *_BROKEN_MAT) as error:
-        raise InputError(f"{path} is cut off or no MATLAB file: {error}") from error
+
+
+def read_npz(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the named arrays of an npz file; the others are not unpacked.
+
+    Raises:
+        InputError: the file is missing or broken or lacks one of them.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            lacking = [name for name in names if name not in arrays]
+            if lacking:
+                raise InputError(f"{path} lacks {', '.join(lacking)}; it has {arrays.files}")
+            return {name: arrays[name] for name in names}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except InputError:
+        raise
+    except _BROKEN_NPZ as error:
+        raise InputError(f"{path} is cut off or no npz file: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises:
+        InputError: the file is missing or no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = str(error).replace("\n", " ")
+        raise InputError(f"{path} is not readable YAML: {reason}") from error
 
 
 def numbers(value: Any, shape: tuple[int | None, ...], where: str) -> Array:

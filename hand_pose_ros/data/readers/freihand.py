@@ -21,9 +21,10 @@ from functools import partial
 from pathlib import Path
 
 from hand_pose_ros.data.folder import read_image
-from hand_pose_ros.data.readers.files import Array, numbers, read_json, read_rows, require
+from hand_pose_ros.data.readers.files import Array, numbers, read_json, require
 from hand_pose_ros.data.readers.indexed import Indexed
 from hand_pose_ros.data.readers.joints import labelled_hand
+from hand_pose_ros.data.readers.json_stream import entries
 from hand_pose_ros.data.sample import LabelledImage
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.camera import Camera
@@ -96,7 +97,10 @@ def _surfaces(root: Path, count: int) -> list[Array] | None:
     path = root / "evaluation_verts.json"
     if not path.exists():
         return None
-    surfaces = read_rows(path, (VERTICES, 3))
+    surfaces = [
+        numbers(surface, (VERTICES, 3), f"{path}[{sample}]")
+        for sample, (_, surface) in enumerate(entries(path))
+    ]
     if len(surfaces) != count:
         raise InputError(f"{path} has {len(surfaces)} surfaces; it must have {count}")
     return surfaces

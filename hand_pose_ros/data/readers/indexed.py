@@ -21,6 +21,7 @@ class Indexed:
         count: number of images.
         at: returns one image by its number, its pixels not yet read.
         expected: number of images its authors published in this split; None where nobody did.
+        skipped: number of images left out because their labels say that they are not valid.
 
     Raises:
         InputError: there is no image.
@@ -32,6 +33,7 @@ class Indexed:
     count: int
     at: Callable[[int], LabelledImage]
     expected: int | None = None
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         if self.count < 1:
