@@ -126,7 +126,7 @@ def test_names_tell_bags_apart():
     assert names(("x/a.mcap", "/t")) == ["a"]
     assert names(("x/a", "/t"), ("y/a.mcap", "/t")) == ["x/a", "y/a"]
     assert names(("x/a", "/t"), ("y/a", "/t"), ("y/a", "/u")) == ["x/a", "y/a /t", "y/a /u"]
-    with pytest.raises(InputError, match="a is named twice"):
+    with pytest.raises(InputError, match="a /t is named twice"):
         names(("x/a", "/t"), ("x/a", "/t"))
 
 

@@ -85,8 +85,7 @@ def score_bag(
 ) -> RecordingScore:
     """Score the hands of one bag; see `score_bags`."""
     options, path = options or ScoreOptions(), bag_at(path)
-    if topic is None:
-        (topic,) = _topics(path, ())
+    (topic,) = _topics(path, () if topic is None else (topic,))
     recording = open_hands(path, topic)
     images, together = _images(path, options)
     truth = _truth(recording, images, options)
