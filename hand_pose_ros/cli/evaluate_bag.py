@@ -57,6 +57,7 @@ def is_hands(path: Path) -> bool:
 
 def run(args: argparse.Namespace) -> int:
     """Score what estimators have recorded; print a table, write JSON and a report."""
+    from hand_pose_ros.cli.progress import frames_bar
     from hand_pose_ros.evaluation.recording_table import recording_table
     from hand_pose_ros.ros.score import SLOP_S, ScoreOptions, score_bags
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         image_topic=args.image_topic,
         slop_s=SLOP_S if args.slop is None else args.slop,
     )
-    scores = score_bags(args.dataset, options, args.topic or ())
+    scores = score_bags(args.dataset, options, args.topic or (), frames_bar)
     print(recording_table(scores))
     if args.out:
         _write(args.out, scores, args.truth)

@@ -54,12 +54,12 @@ class TruthBeside:
         self._take(*next(self._frames))
 
     def _take(self, index: int, frame: RecordedFrame) -> None:
-        numbers = self._continuity.add(frame.stamp_ns, frame.hands)
-        names: list[Hashable] = [
-            self._presence.add(frame.stamp_ns, hand.id) if hand.id else number
-            for hand, number in zip(frame.hands, numbers, strict=True)
-        ]
-        self.named &= all(hand.id for hand in frame.hands)
+        names: list[Hashable]
+        if all(hand.id for hand in frame.hands):
+            names = [self._presence.add(frame.stamp_ns, hand.id) for hand in frame.hands]
+        else:
+            self.named = False
+            names = list(self._continuity.add(frame.stamp_ns, frame.hands))
         if self._wanted[index]:
             self._waiting[index] = frame, names
         else:

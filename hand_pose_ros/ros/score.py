@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hand_pose_ros.errors import InputError
-from hand_pose_ros.evaluation.recording import Recording, Times
+from hand_pose_ros.evaluation.recording import RecordedFrame, Recording, Times
 from hand_pose_ros.evaluation.recording_score import RecordingScore, score_recording
 from hand_pose_ros.ros.bag import BagReader
 from hand_pose_ros.ros.hands_topic import (
@@ -19,6 +19,9 @@ from hand_pose_ros.ros.hands_topic import (
 )
 from hand_pose_ros.ros.source.opening import BAG_SUFFIXES, bag_at, is_bag
 from hand_pose_ros.ros.truth import open_truth
+
+Progress = Callable[[Iterable[RecordedFrame], int | None], Iterable[RecordedFrame]]
+"""Wraps frames, of which there are so many, with something that shows how far it has come."""
 
 SLOP_S = 0.001
 """How far stamps that belong together may be apart by default [s]: rounding, not another image."""
@@ -58,7 +61,10 @@ class ScoreOptions:
 
 
 def score_bags(
-    paths: Sequence[Path], options: ScoreOptions | None = None, topics: Sequence[str] = ()
+    paths: Sequence[Path],
+    options: ScoreOptions | None = None,
+    topics: Sequence[str] = (),
+    progress: Progress = lambda frames, count: frames,
 ) -> dict[str, RecordingScore]:
     """Return the score of each estimator, by a short name that tells them apart.
 
@@ -67,6 +73,7 @@ def score_bags(
         options: what they are scored against.
         topics: which HandPoseArray topics; of a bag those that it has. Without them its only one
             that is no truth.
+        progress: wraps the answers of each bag, of which there are so many.
 
     Raises:
         InputError: a bag or the truth cannot be read, or a bag has none of the topics.
@@ -75,18 +82,21 @@ def score_bags(
     chosen = [(path, topic) for path in paths for topic in _topics(bag_at(path), topics)]
     names = short_names(chosen)
     return {
-        name: score_bag(path, options, topic)
+        name: score_bag(path, options, topic, progress)
         for name, (path, topic) in zip(names, chosen, strict=True)
     }
 
 
 def score_bag(
-    path: Path, options: ScoreOptions | None = None, topic: str | None = None
+    path: Path,
+    options: ScoreOptions | None = None,
+    topic: str | None = None,
+    progress: Progress = lambda frames, count: frames,
 ) -> RecordingScore:
     """Score the hands of one bag; see `score_bags`."""
     options, path = options or ScoreOptions(), bag_at(path)
     (topic,) = _topics(path, () if topic is None else (topic,))
-    recording = open_hands(path, topic)
+    recording = _shown(open_hands(path, topic), progress)
     images, together = _images(path, options)
     truth = _truth(recording, images, options)
     slop_ns = round(options.slop_s * 1e9)
@@ -108,6 +118,11 @@ def short_names(chosen: Sequence[tuple[Path, str]]) -> list[str]:
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{twice} is named twice")
     return names
+
+
+def _shown(recording: Recording, progress: Progress) -> Recording:
+    count = len(recording.times.stamps_ns)
+    return replace(recording, read=lambda: iter(progress(recording.read(), count)))
 
 
 def _without_suffix(path: Path) -> Path:
