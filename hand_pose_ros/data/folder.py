@@ -7,9 +7,10 @@
 Every field of an image may be missing. `K` is the 3x3 intrinsic matrix of that image [px],
 `distortion` and `distortion_model` are as in sensor_msgs/CameraInfo, none and `plumb_bob` where
 missing; `keypoints` 21 points [m] in the camera optical frame, `box` x, y, w, h [px]. They are
-those of one hand; where an image shows more, of the first. Further fields are not read: rendered
-datasets (`data.synthetic.output`) have all hands in `hands`, and masks and depth beside the
-images. A folder that holds images directly, without annotations, is read too.
+those of one hand; where an image shows more, of the first. Further fields are not read here:
+rendered datasets (`data.synthetic.output`) have all hands in `hands`, which `data.readers.folder`
+reads, and masks and depth beside the images. A folder that holds images directly, without
+annotations, is read too.
 """
 
 from __future__ import annotations
@@ -79,6 +80,20 @@ def read_folder(
             annotation; the message names the file and the field.
     """
     folder = Path(folder)
+    samples = [
+        as_sample(name, path, annotation, folder / ANNOTATIONS, keypoints)
+        for name, path, annotation in list_folder(folder)
+    ]
+    _check_required(samples, require, folder / ANNOTATIONS)
+    return samples
+
+
+def list_folder(folder: Path) -> list[tuple[str, Path, dict[str, Any]]]:
+    """Return name, file and annotation of each image, in the order of their names.
+
+    Raises:
+        InputError: no such folder, no images, or an annotated image that is missing.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")
     images = folder / IMAGES if (folder / IMAGES).is_dir() else folder
@@ -91,12 +106,7 @@ def read_folder(
             raise InputError(f"{folder / ANNOTATIONS}: image {name!r} is not in {images}")
     if not paths:
         raise InputError(f"{images} holds no images ({', '.join(SUFFIXES)})")
-    samples = [
-        _sample(name, path, annotations.get(name, {}), folder / ANNOTATIONS, keypoints)
-        for name, path in paths.items()
-    ]
-    _check_required(samples, require, folder / ANNOTATIONS)
-    return samples
+    return [(name, path, annotations.get(name, {})) for name, path in paths.items()]
 
 
 def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
@@ -133,9 +143,21 @@ def _read_annotations(path: Path) -> dict[str, dict[str, Any]]:
     return images
 
 
-def _sample(
-    name: str, path: Path, annotation: dict[str, Any], source: Path, with_keypoints: bool
+def as_sample(
+    name: str, path: Path, annotation: dict[str, Any], source: Path, with_keypoints: bool = True
 ) -> FolderSample:
+    """Return what an annotation says of an image.
+
+    Args:
+        name: of the image.
+        path: its file.
+        annotation: of `source`.
+        source: the file of annotations, for messages.
+        with_keypoints: whether the true joints are read.
+
+    Raises:
+        InputError: a field is broken; the message names it.
+    """
     where = f"{source}: images[{name!r}]"
     side = annotation.get("side")
     if side is not None and side not in SIDES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,7 @@ class LabelledImage:
         groups: what a protocol splits results by, such as {"kind": "interacting"}.
         sequence: the recording that this is a frame of; None for a single image.
         frame: number of the frame in it.
+        path: the image's own file; None where it has none, as in a shard.
     """
 
     name: str
@@ -91,3 +93,4 @@ class LabelledImage:
     groups: dict[str, str] = field(default_factory=dict)
     sequence: str | None = None
     frame: int = 0
+    path: Path | None = None

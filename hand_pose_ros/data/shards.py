@@ -5,7 +5,7 @@ at the first dot of the file name); others are passed over:
 
     NAME.vertices.npy  float16 (hands, V, 3) [m], see `labels.surface_as_array`; may be missing
     NAME.mask.png      8 bit, 0 or 1 + the number of the hand
-    NAME.depth.png     16 bit, in steps of `DEPTH_STEP`; 0 where there is nothing
+    NAME.depth.png     16 bit, in steps of `packed.DEPTH_STEP`; 0 where there is nothing
     NAME.jpg           the image
     NAME.json          what is true of it, see `labels`
 
@@ -15,86 +15,21 @@ well, so decode those two from their bytes.
 
 from __future__ import annotations
 
-import io
-import json
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from hand_pose_ros.data.synthetic.output.labels import sample_from_dict
+from hand_pose_ros.data.packed import MEMBERS, REQUIRED, PackedSample, read_label
 from hand_pose_ros.data.synthetic.sample import SynthSample
 from hand_pose_ros.errors import InputError
 
 PATTERN = "shard-*.tar"
 """The shards of a folder."""
 
-REQUIRED = ("mask.png", "depth.png", "jpg", "json")
-MEMBERS = ("vertices.npy", *REQUIRED)
-"""Endings in the order in which they are written: a sample is whole with its last one."""
-
-DEPTH_STEP = 1e-4
-"""Depth images count in 0.1 mm, which ends at 6.5535 m; what is farther gets that value."""
-
 Paths = str | Path | Sequence[str | Path]
-
-
-@dataclass(frozen=True)
-class PackedSample:
-    """A sample as its shard holds it: the bytes of each member, by its ending."""
-
-    shard: Path
-    name: str
-    members: dict[str, bytes]
-
-    def unpack(self) -> SynthSample:
-        """Return the sample.
-
-        Raises:
-            InputError: a member is missing or broken; the message names shard and member.
-        """
-        where = f"{self.shard}: sample {self.name!r}"
-        missing = [ending for ending in REQUIRED if ending not in self.members]
-        if missing:
-            raise InputError(f"{where} lacks {missing}; it must have {list(REQUIRED)}")
-        try:
-            return sample_from_dict(
-                _label(self.members["json"]),
-                self._image("jpg", np.uint8, 3)[..., ::-1].copy(),
-                self._image("mask.png", np.uint8, 2),
-                (self._image("depth.png", np.uint16, 2) * DEPTH_STEP).astype(np.float32),
-                self._surface(),
-            )
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-
-    def _image(self, ending: str, dtype: type, axes: int) -> npt.NDArray[Any]:
-        import cv2
-
-        data = self.members[ending]
-        flags = cv2.IMREAD_COLOR if axes == 3 else cv2.IMREAD_UNCHANGED
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-        if image is None:
-            raise InputError(f"{ending} is not an image ({len(data)} bytes)")
-        if image.dtype != dtype or image.ndim != axes:
-            raise InputError(
-                f"{ending} is {image.dtype} with {image.ndim} axes; "
-                f"it must be {np.dtype(dtype)} with {axes}"
-            )
-        return np.asarray(image)
-
-    def _surface(self) -> npt.NDArray[Any] | None:
-        if "vertices.npy" not in self.members:
-            return None
-        try:
-            surface = np.load(io.BytesIO(self.members["vertices.npy"]), allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"vertices.npy is not an array: {error}") from error
-        return np.asarray(surface)
 
 
 def read_shards(
@@ -141,9 +76,9 @@ def read_labels(paths: Paths) -> Iterator[dict[str, Any]]:
         InputError: as `read_shards`.
     """
     for shard in find_shards(paths):
-        for name, data in _read_members(shard, ("json",)):
+        for name, _, data in _read_members(shard, ("json",)):
             try:
-                yield _label(data)
+                yield read_label(data)
             except InputError as error:
                 raise InputError(f"{shard}: {name}: {error}") from error
 
@@ -164,15 +99,19 @@ def find_shards(paths: Paths) -> list[Path]:
     return shards
 
 
-def read_packed(shard: Path) -> Iterator[PackedSample]:
+def read_packed(shard: Path, offset: int = 0) -> Iterator[PackedSample]:
     """Return the samples of one shard, still packed.
+
+    Args:
+        shard: a tar file.
+        offset: where in it the first of them starts, see `sample_offsets`.
 
     Raises:
         InputError: the shard is cut off or holds no sample, after the whole samples before that.
     """
     name, members, found = "", dict[str, bytes](), False
     try:
-        for path, data in _read_members(shard, MEMBERS):
+        for path, _, data in _read_members(shard, MEMBERS, offset):
             start, ending = _split(path)
             if start != name and members:
                 yield PackedSample(shard, name, members)
@@ -187,6 +126,19 @@ def read_packed(shard: Path) -> Iterator[PackedSample]:
         yield PackedSample(shard, name, members)
     if not found:
         raise InputError(f"{shard} holds no samples (members NAME.{', NAME.'.join(REQUIRED)})")
+
+
+def sample_offsets(shard: Path) -> Iterator[int]:
+    """Return where in a shard each of its samples starts; only headers are read.
+
+    Raises:
+        InputError: the shard is cut off or broken, after the samples before that.
+    """
+    name = None
+    for path, offset, _ in _read_members(shard, MEMBERS, contents=False):
+        if _split(path)[0] != name:
+            name = _split(path)[0]
+            yield offset
 
 
 def is_whole(shard: Path) -> bool:
@@ -229,18 +181,27 @@ def _shuffled(
         raise failure
 
 
-def _read_members(shard: Path, endings: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Return path and bytes of the members with these endings, in order."""
+def _read_members(
+    shard: Path, endings: Collection[str], start: int = 0, *, contents: bool = True
+) -> Iterator[tuple[str, int, bytes]]:
+    """Return path, place and bytes of the members with these endings, in order.
+
+    Args:
+        shard: a tar file.
+        endings: of the members that are returned.
+        start: where in it to begin: the place of a member.
+        contents: whether their bytes are read; without, they are empty.
+    """
     name, end = "", 0
     try:
-        with shard.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        with shard.open("rb") as stream, _tar_from(stream, start) as tar:
             while (member := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # or it keeps every header
                 name = member.name
                 end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE)
                 if member.isfile() and _split(name)[1] in endings:
-                    content = tar.extractfile(member)
-                    yield name, content.read() if content else b""
+                    content = tar.extractfile(member) if contents else None
+                    yield name, member.offset, content.read() if content else b""
             # `tarfile` takes a missing or broken header for the end of the archive.
             stream.seek(end)
             if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
@@ -252,18 +213,13 @@ def _read_members(shard: Path, endings: Collection[str]) -> Iterator[tuple[str, 
         raise InputError(f"{shard} cannot be read: {error.strerror or error}") from error
 
 
+def _tar_from(stream: BinaryIO, start: int) -> tarfile.TarFile:
+    stream.seek(start)
+    return tarfile.open(fileobj=stream, mode="r:")
+
+
 def _split(path: str) -> tuple[str, str]:
     """Return name and ending of a member: the ending starts at the first dot of the file name."""
     folder, slash, file = path.rpartition("/")
     start, _, ending = file.partition(".")
     return folder + slash + start, ending.lower()
-
-
-def _label(data: bytes) -> dict[str, Any]:
-    try:
-        label = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"json is not readable: {error}") from error
-    if not isinstance(label, dict):
-        raise InputError(f"json is {type(label).__name__}; it must be an object")
-    return label

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros import __version__
-from hand_pose_ros.data.shards import DEPTH_STEP
+from hand_pose_ros.data.packed import DEPTH_STEP
 from hand_pose_ros.data.synthetic.output.labels import labels_checksum, surface_as_array
 from hand_pose_ros.data.synthetic.output.whole_files import naming, read_json, write_json
 from hand_pose_ros.data.synthetic.sample import SynthSample

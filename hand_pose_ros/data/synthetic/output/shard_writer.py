@@ -7,7 +7,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hand_pose_ros.data.shards import MEMBERS, is_whole, read_labels
+from hand_pose_ros.data.packed import MEMBERS
+from hand_pose_ros.data.shards import is_whole, read_labels
 from hand_pose_ros.data.synthetic.output.block_writer import (
     BlockWriter,
     Label,
