@@ -16,6 +16,7 @@ TEXTS = {
     "Stergioulas": "aligned_latent_space.txt",
     "Li": "diffhand.txt",
 }
+NO = "\N{MULTIPLICATION SIGN}"
 CALLED = {
     "Ivashechkin et al. (baseline)": "Ours\t",
     "Ivashechkin et al. D": "Ours _D\t",
@@ -23,9 +24,9 @@ CALLED = {
     "Ivashechkin et al. D* (temporal)": "Ours _D * (temporal)",
     "Stergioulas et al.": "Proposed",
     "DiffHand": "DiffHand(",
-    "DiffHand without decoder and diffusion": "×\tX",
-    "DiffHand without decoder": "×\t1",
-    "DiffHand without diffusion": "✓\t×",
+    "DiffHand without decoder and diffusion": f"{NO}\tX",
+    "DiffHand without decoder": f"{NO}\t1",
+    "DiffHand without diffusion": f"✓\t{NO}",
     "DiffHand, as in the ablation": "\\checkmark",
     # Names that the text of the paper has cut in two.
     "Keypoint Transformer": "Keypoint Tra",

@@ -73,13 +73,19 @@ class Protocol:
     visible_only: bool = False
     auc_20_50: Grid = AUC_20_50
 
+    @property
+    def in_camera(self) -> bool:
+        """Whether the place of the hand before the camera counts."""
+        return self.root is None and not self.similarity
+
     def fit(self, predicted: npt.ArrayLike, true: npt.ArrayLike) -> Similarity:
         """Return what moves predicted joints (*batch, 21, 3) [m] onto the true ones."""
         if self.similarity:
             return fit_similarity(predicted, true)
-        if self.root is None:
+        if self.in_camera:
             batch = np.shape(true)[:-2]
             return Similarity(np.ones(batch), np.eye(3), np.zeros((*batch, 3)))
+        assert self.root is not None
         if self.bone is None:
             return fit_root(predicted, true, self.root)
         return fit_bone(predicted, true, self.root, self.bone)
