@@ -71,7 +71,10 @@ def test_age_answers_and_errors_are_told(write, capsys, tmp_path):
     assert said["error, absolute [mm]"] == ["10.0"]
     told = json.loads((out / "scores.json").read_text())
     assert told["recordings"]["estimates"]["timing"]["dropped"] == 3
-    assert told["truth"] == str(truth)
+    assert told["options"] == {"truth": str(truth), "slop_s": "0.001"}
+    page = (out / "report.html").read_text()
+    assert "<dt>slop</dt><dd>0.001 s</dd>" in page
+    assert "Error over time" in page
 
 
 def test_another_estimators_bag_can_be_the_truth(write):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hand_pose_ros.evaluation.recording_score import RecordingScore
+    from hand_pose_ros.ros.score import ScoreOptions
 
 OPTIONS = ("truth", "truth_topic", "topic", "source", "image_topic", "slop")
 """Arguments that only bags have; all are None where nobody gives them."""
@@ -17,7 +18,10 @@ SCORES, REPORT = "scores.json", "report.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the evaluation of bags can be told."""
-    group = parser.add_argument_group("bags of hands (HandPoseArray, of any estimator)")
+    group = parser.add_argument_group(
+        "bags of hands (HandPoseArray, of any estimator)",
+        "for instance: hand-pose evaluate mine.mcap theirs.mcap --truth true.mcap --out scores",
+    )
     group.add_argument(
         "--truth",
         type=Path,
@@ -69,21 +73,27 @@ def run(args: argparse.Namespace) -> int:
         slop_s=SLOP_S if args.slop is None else args.slop,
     )
     scores = score_bags(args.dataset, options, args.topic or (), frames_bar)
-    print(recording_table(scores))
+    print(recording_table(scores).markdown())
     if args.out:
-        _write(args.out, scores, args.truth)
+        _write(args.out, scores, options)
         print(f"\nwritten to {args.out}")
     return 0
 
 
-def _write(out: Path, scores: dict[str, RecordingScore], truth: Path | None) -> None:
+def _write(out: Path, scores: dict[str, RecordingScore], options: ScoreOptions) -> None:
+    from hand_pose_ros.data.synthetic.output.whole_files import whole_file, write_json
+    from hand_pose_ros.evaluation.recording_page import recording_page
     from hand_pose_ros.evaluation.recording_table import ROWS
-    from hand_pose_ros.runtime.results import write_json
 
     out.mkdir(parents=True, exist_ok=True)
+    told = {name: str(value) for name, value in vars(options).items() if value is not None}
     content = {
-        "truth": None if truth is None else str(truth),
+        "options": told,
         "recordings": {name: score.as_dict() for name, score in scores.items()},
         "meaning": {".".join(row.keys): row.meaning for row in ROWS if row.meaning},
     }
     write_json(out / SCORES, content)
+    told["slop"] = f"{told.pop('slop_s')} s"
+    facts = [(name.replace("_", " "), text) for name, text in told.items()]
+    with whole_file(out / REPORT) as stream:
+        stream.write(recording_page(scores, facts).encode())

@@ -156,14 +156,13 @@ class _Run:
         slop_ns: int,
     ) -> None:
         self._recording, self._timing = recording, timing
-        times = recording.times if images is None else images
         self._truth = None if truth is None else TruthBeside(recording, truth, slop_ns)
         self._errors = TruthScore()
         period = period_ns(recording.times.stamps_ns)
         self._motion, self._continuity = Motion(period), Continuity(period)
         self._identities = IdentityCount()
         self._answers = self._with_hand = self._hands = self._scored = 0
-        self._series = SeriesWriter(recording.times, times, slop_ns)
+        self._series = SeriesWriter(recording.times, images, slop_ns)
         self._frame_ids: set[tuple[str, str]] = set()
 
     def add(self, index: int, frame: RecordedFrame) -> None:

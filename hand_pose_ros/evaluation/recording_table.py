@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hand_pose_ros.evaluation.recording_score import RecordingScore
+from hand_pose_ros.evaluation.tables import NOTHING, Table
 from hand_pose_ros.evaluation.timing import GAP, PERCENTILES
 from hand_pose_ros.evaluation.truth_score import PROTOCOLS
 
@@ -120,33 +121,17 @@ def known_rows(scores: Mapping[str, RecordingScore]) -> list[tuple[Row, list[str
     """Return the rows of which something is known, each with a cell a recording."""
     plain = [score.as_dict() for score in scores.values()]
     rows = [(row, [row.cell(score) for score in plain]) for row in ROWS]
-    return [(row, [cell or "-" for cell in cells]) for row, cells in rows if any(cells)]
+    return [(row, [cell or NOTHING for cell in cells]) for row, cells in rows if any(cells)]
 
 
-def recording_table(scores: Mapping[str, RecordingScore]) -> str:
-    """Return a Markdown table, a column each recording, with the meaning of its rows below."""
+def recording_table(scores: Mapping[str, RecordingScore]) -> Table:
+    """Return a table, a column each recording, with the meaning of its rows as a note."""
     rows = known_rows(scores)
-    names = [name.replace("|", r"\|") for name in scores]
-    widths = [max(len(row.label) for row, _ in rows)]
-    widths += [
-        max(len(name), *(len(cells[column]) for _, cells in rows))
-        for column, name in enumerate(names)
-    ]
-    lines = [_line(["", *names], widths), _rule(widths)]
-    lines += [_line([row.label, *cells], widths) for row, cells in rows]
-    lines += ["", *(f"- {row.label}: {row.meaning}" for row, _ in rows if row.meaning)]
-    lines += [f"- {name}: {note}" for name, score in scores.items() for note in score.notes]
-    return "\n".join(lines)
-
-
-def _line(cells: list[str], widths: list[int]) -> str:
-    first, *rest = (
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    notes = [f"- {row.label}: {row.meaning}" for row, _ in rows if row.meaning]
+    notes += [f"- {name}: {note}" for name, score in scores.items() for note in score.notes]
+    return Table(
+        "Side by side",
+        ("", *scores),
+        tuple((row.label, *cells) for row, cells in rows),
+        note="\n".join(notes),
     )
-    return "| " + " | ".join([first, *rest]) + " |"
-
-
-def _rule(widths: list[int]) -> str:
-    first, *rest = widths
-    return "| " + " | ".join(["-" * first, *("-" * (width - 1) + ":" for width in rest)]) + " |"

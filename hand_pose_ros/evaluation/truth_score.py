@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hand_pose_ros.evaluation.alignment import MIDDLE_MCP, WRIST
 from hand_pose_ros.evaluation.hand_matching import match_recorded
@@ -17,6 +19,8 @@ from hand_pose_ros.evaluation.metrics import (
 )
 from hand_pose_ros.evaluation.points import Array, Errors
 from hand_pose_ros.evaluation.recording import RecordedHand
+
+Frames = npt.NDArray[np.int64]
 
 PROTOCOLS: dict[str, tuple[Callable[[Array, Array], Errors], str]] = {
     "root_relative": (mpjpe_root, "wrists at the origin"),
@@ -43,7 +47,7 @@ class TruthScore:
         self.true = self.found = self.extra = self.wrong_side = 0
         self._waiting: list[tuple[int, Array, Array]] = []
         self._errors: list[Array] = []
-        self._frames: list[int] = []
+        self._frames = array("q")
 
     def add(
         self, true: Sequence[RecordedHand], hands: Sequence[RecordedHand], frame: int = 0
@@ -69,14 +73,14 @@ class TruthScore:
             self._compute()
         return pairs
 
-    def errors_by_frame(self) -> tuple[list[int], Array]:
+    def errors_by_frame(self) -> tuple[Frames, Array]:
         """Return the frame of each hand that has errors, and these (N, protocol) [mm].
 
         NaN stands where the truth lacks the joints that a protocol needs.
         """
         self._compute()
         errors = np.concatenate(self._errors) if self._errors else np.zeros((0, len(PROTOCOLS)))
-        return self._frames, errors
+        return np.array(self._frames, np.int64), errors
 
     def as_dict(self) -> dict[str, Any] | None:
         """Return counts and mean errors [mm]; None where no image had a true hand."""

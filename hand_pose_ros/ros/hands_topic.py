@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def _hand(message: Any) -> RecordedHand:
 
 
 def _times(reader: BagReader, topic: str) -> Times:
-    stamps, recorded = [], []
+    stamps, recorded = array("q"), array("q")
     for raw in reader.messages([topic]):
         stamps.append(_stamp_ns(raw))
         recorded.append(raw.stamp_ns)
