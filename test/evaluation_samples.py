@@ -76,7 +76,9 @@ class StubPanel:
     def __init__(self, needs_pixels: bool = False) -> None:
         self.needs_pixels = needs_pixels
 
-    def __call__(self, number: int, image: LabelledImage, image_rgb: Any) -> dict[str, list[Guess]]:
+    def __call__(
+        self, number: int, image: LabelledImage, image_rgb: Any
+    ) -> dict[str, list[Guess]]:
         assert (image_rgb is not None) == self.needs_pixels
         near = []
         for place, hand in enumerate(image.hands):
@@ -112,7 +114,9 @@ class DyingPanel(StubPanel):
         super().__init__()
         self.number = number
 
-    def __call__(self, number: int, image: LabelledImage, image_rgb: Any) -> dict[str, list[Guess]]:
+    def __call__(
+        self, number: int, image: LabelledImage, image_rgb: Any
+    ) -> dict[str, list[Guess]]:
         if number == self.number:
             raise InputError(f"cannot look at image {number}")
         return super().__call__(number, image, image_rgb)

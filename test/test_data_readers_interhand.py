@@ -27,7 +27,11 @@ OFFICIAL = [
 ]
 OURS = [
     "wrist",
-    *(f"{finger}{i}" for finger in ("thumb", "index", "middle", "ring", "pinky") for i in (1, 2, 3, 4)),
+    *(
+        f"{finger}{i}"
+        for finger in ("thumb", "index", "middle", "ring", "pinky")
+        for i in (1, 2, 3, 4)
+    ),
 ]
 SIZE = (334, 512)
 FOCAL, CENTRE = (1200.0, 1190.0), (160.0, 250.0)
@@ -68,7 +72,11 @@ def write(root: Path, *, names: str = "test", split: str = "test") -> Path:
         image = {"id": 50 - number, "file_name": file, "width": 334, "height": 512, "capture": 3}
         more = {"subject": 1, "seq_name": SEQUENCE, "camera": camera, "frame_idx": frame}
         images.append({**image, **more})
-        annotation = {"id": 70 + number, "image_id": 50 - number, "bbox": [10.0, 20.0, 100.0, 90.0]}
+        annotation = {
+            "id": 70 + number,
+            "image_id": 50 - number,
+            "bbox": [10.0, 20.0, 100.0, 90.0],
+        }
         marks = {"hand_type": hand_type, "hand_type_valid": 1, "joint_valid": valid(hand_type)}
         annotations.append({**annotation, **marks})
         joints[str(frame)] = {"world_coord": world(camera).tolist(), "hand_type": hand_type}
@@ -255,12 +263,20 @@ def test_a_label_file_that_is_missing_or_cut_off_is_named(root: Path, name: str)
         ("data", lambda c: c.pop("annotations"), "no list of images or none of annotations"),
         ("data", lambda c: c["images"][1].pop("camera"), r"images\[1\] has no 'camera'"),
         ("data", lambda c: c["images"][1].update(width="wide"), r"images\[1\] cannot be used"),
-        ("data", lambda c: c["annotations"][2].update(image_id=7), r"annotations\[2\] is of image 7"),
+        (
+            "data",
+            lambda c: c["annotations"][2].update(image_id=7),
+            r"annotations\[2\] is of image 7",
+        ),
         ("data", lambda c: c["annotations"][0].update(hand_type="both"), "hand_type is 'both'"),
         ("data", lambda c: c["annotations"][0].update(bbox=[1]), r"bbox has shape \(1,\)"),
         ("data", lambda c: c["annotations"][1]["joint_valid"].pop(), "joint_valid has 41 values"),
         ("camera", lambda c: c["3"]["focal"].pop("400002"), "focal has no '400002'"),
-        ("camera", lambda c: c["3"]["camrot"].update({"400002": [1]}), r"camrot\.400002 has shape"),
+        (
+            "camera",
+            lambda c: c["3"]["camrot"].update({"400002": [1]}),
+            r"camrot\.400002 has shape",
+        ),
         ("camera", lambda c: c["3"]["focal"].update({"400002": [0, 1]}), "camera 400002: focal"),
         ("camera", lambda c: c.pop("3"), "camera.json has no '3'"),
         ("joint_3d", lambda c: c["3"]["101"]["world_coord"].pop(), r"3\.101 has shape \(41, 3\)"),

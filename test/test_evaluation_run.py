@@ -50,7 +50,9 @@ def truths_and_guesses(count: int = 40) -> tuple[np.ndarray, np.ndarray]:
 def test_what_a_run_amounts_to_equals_the_metrics_of_all_its_hands(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path)
     protocols = protocols_of("folder", ["wrist", "pa", "absolute"])
-    near, shy, dreamy = summarize(done.folder.chunks(), done.folder.estimators, protocols).estimators
+    near, shy, dreamy = summarize(
+        done.folder.chunks(), done.folder.estimators, protocols
+    ).estimators
     guess, true = truths_and_guesses()
     assert (near.found, near.hands, near.extra) == (len(true), len(true), 0)
     assert shy.found < shy.hands == len(true) and shy.extra == 0
@@ -70,7 +72,9 @@ def test_what_a_run_amounts_to_equals_the_metrics_of_all_its_hands(tmp_path) -> 
 
 def test_groups_and_pairs(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path)
-    (near, *_) = summarize(done.folder.chunks(), done.folder.estimators, protocols_of("x")).estimators
+    (near, *_) = summarize(
+        done.folder.chunks(), done.folder.estimators, protocols_of("x")
+    ).estimators
     pairs = [image for image in MemoryDataset().images() if len(image.hands) == 2]
     tallies = near.tallies["pa"]
     assert set(tallies) == {"", "kind=pair", "kind=single"}
@@ -87,7 +91,9 @@ def test_groups_and_pairs(tmp_path) -> None:
 
 def test_sequences(tmp_path) -> None:
     done = run_job(StubJob(sequences=True), tmp_path)
-    (near, *_) = summarize(done.folder.chunks(), done.folder.estimators, protocols_of("x")).estimators
+    (near, *_) = summarize(
+        done.folder.chunks(), done.folder.estimators, protocols_of("x")
+    ).estimators
     true: dict[int, np.ndarray] = {}
     guess: dict[int, np.ndarray] = {}
     for number, image in enumerate(MemoryDataset().images()):
@@ -110,7 +116,9 @@ def test_sequences(tmp_path) -> None:
 
 def test_the_best_and_the_worst_are_kept_in_order(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path)
-    (near, *_) = summarize(done.folder.chunks(), done.folder.estimators, protocols_of("x")).estimators
+    (near, *_) = summarize(
+        done.folder.chunks(), done.folder.estimators, protocols_of("x")
+    ).estimators
     guess, true = truths_and_guesses()
     errors = np.sort(pa_mpjpe(guess, true))
     np.testing.assert_allclose([error for error, _ in near.best], errors[:KEPT])
@@ -153,7 +161,9 @@ def test_an_error_in_a_process_arrives_and_the_rest_is_gone_on_with(tmp_path) ->
 def test_a_limit_is_spread_over_the_dataset(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path, limit=12)
     assert sorted(set(rows_in(done.folder)["image"])) == list(range(0, 36, 3))
-    assert len(np.unique(rows_in(run_job(StubJob(), tmp_path / "b", limit=99).folder)["image"])) == 40
+    assert (
+        len(np.unique(rows_in(run_job(StubJob(), tmp_path / "b", limit=99).folder)["image"])) == 40
+    )
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path) -> None:
@@ -244,7 +254,9 @@ def test_hands_that_were_asked_for_are_not_matched_by_place() -> None:
     joints = hand_joints(2)
     image = image_of(LabelledHand("left", joints[0]), LabelledHand("right", joints[1]))
     far = Guess(joints[0] + 9.0, hand=1)
-    rows = rows_of(3, image, {"a": [far, Guess(joints[0], keypoints_px=CAMERA.project(joints[0]))]})
+    rows = rows_of(
+        3, image, {"a": [far, Guess(joints[0], keypoints_px=CAMERA.project(joints[0]))]}
+    )
     assert rows["hand"].tolist() == [0, 1] and rows["found"].all()
     np.testing.assert_allclose(rows["guess"][1], joints[0] + 9.0)
     assert rows["last"].tolist() == [False, True]

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hand_pose_ros.data.synthetic.output.whole_files import read_json, write_json
 from hand_pose_ros.errors import InputError, OutputError
-from hand_pose_ros.evaluation.rows import ROW
+from hand_pose_ros.evaluation.rows import ROW, Rows
 
 RUN = "run.json"
 ROWS = "rows"
@@ -103,7 +102,7 @@ class RunFolder:
             for number, (first, end) in enumerate(pairwise(ends))
         )
 
-    def chunks(self) -> Iterator[npt.NDArray[np.void]]:
+    def chunks(self) -> Iterator[Rows]:
         """Yield all rows in the order of the images, in pieces that hold whole images."""
         for part in self.parts:
             if part.path.exists():
@@ -157,7 +156,7 @@ class PartWriter:
             raise InputError(f"another evaluation is writing to {part.path}") from error
         self.done = self._cut()
 
-    def append(self, rows: npt.NDArray[np.void]) -> None:
+    def append(self, rows: Rows) -> None:
         """Write the rows of the next image.
 
         Raises:
@@ -197,7 +196,7 @@ class PartWriter:
         )
 
 
-def read_rows(path: Path, rows: int = CHUNK) -> Iterator[npt.NDArray[np.void]]:
+def read_rows(path: Path, rows: int = CHUNK) -> Iterator[Rows]:
     """Yield the rows of a file in pieces that end with an image; a broken end is left out."""
     rest = np.zeros(0, ROW)
     with path.open("rb") as stream:

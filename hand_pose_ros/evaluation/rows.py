@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,9 @@ ROW = np.dtype(
         ("surface", "<f8", (len(ALIGNMENTS), 3)),  # SurfaceScore under each alignment
     ]
 )
+Rows = npt.NDArray[Any]
+"""(row,) of `ROW`."""
+
 NO_HAND = -1
 NO_SIDE = -1
 
@@ -86,9 +90,7 @@ class Guess:
             raise InputError("keypoints of an estimate have a value that is not finite")
 
 
-def rows_of(
-    number: int, image: LabelledImage, answers: Mapping[str, Sequence[Guess]]
-) -> npt.NDArray[np.void]:
+def rows_of(number: int, image: LabelledImage, answers: Mapping[str, Sequence[Guess]]) -> Rows:
     """Return the rows of one image, at least one.
 
     Args:
@@ -96,7 +98,7 @@ def rows_of(
         image: what is true of it.
         answers: what each estimator says; their order is that of `estimator`.
     """
-    rows: list[npt.NDArray[np.void]] = []
+    rows: list[Rows] = []
     for estimator, guesses in enumerate(answers.values()):
         pairs = dict(_pairs(image, guesses))
         for hand in range(len(image.hands)):
@@ -139,7 +141,7 @@ def _pairs(image: LabelledImage, guesses: Sequence[Guess]) -> list[tuple[int, in
 
 def _row(
     number: int, image: LabelledImage, estimator: int, hand: int, guess: Guess | None
-) -> npt.NDArray[np.void]:
+) -> Rows:
     row = np.zeros(1, ROW)
     for name, value in (
         ("image", number),
@@ -167,7 +169,7 @@ def _row(
     return row
 
 
-def _set_truth(row: npt.NDArray[np.void], hand: LabelledHand) -> None:
+def _set_truth(row: Rows, hand: LabelledHand) -> None:
     if hand.side is not None:
         row["true_side"] = SIDES.index(hand.side)
     if hand.keypoints is not None:
@@ -176,7 +178,7 @@ def _set_truth(row: npt.NDArray[np.void], hand: LabelledHand) -> None:
         row["visible"] = hand.visible
 
 
-def _set_guess(row: npt.NDArray[np.void], guess: Guess) -> None:
+def _set_guess(row: Rows, guess: Guess) -> None:
     row["found"], row["placed"] = True, guess.placed
     row["guess"], row["score"] = guess.keypoints, guess.score
     row["side_given"] = guess.side_given
@@ -186,7 +188,7 @@ def _set_guess(row: npt.NDArray[np.void], guess: Guess) -> None:
         row["pixels"] = guess.keypoints_px
 
 
-def _set_surface(row: npt.NDArray[np.void], guess: Guess, hand: LabelledHand) -> None:
+def _set_surface(row: Rows, guess: Guess, hand: LabelledHand) -> None:
     if guess.vertices is None or hand.vertices is None or not hand.known.any():
         return
     assert hand.keypoints is not None

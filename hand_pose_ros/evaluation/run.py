@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ _FLUSH_S = 1.0
 _LOOK_S = 0.2
 
 
+@runtime_checkable
 class Panel(Protocol):
     """Estimators that look at the same images.
 
@@ -51,6 +52,7 @@ class Panel(Protocol):
         ...
 
 
+@runtime_checkable
 class Job(Protocol):
     """What a process has to do; it travels to it pickled."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hand_pose_ros.evaluation.metrics import acceleration_error
 from hand_pose_ros.evaluation.points import Array
+from hand_pose_ros.evaluation.rows import Rows
 from hand_pose_ros.evaluation.sequences import per_minute
 
 FOLLOWED = 256
@@ -49,7 +50,7 @@ class StepTally:
     curves: dict[_Key, list[tuple[int, float]]] = field(default_factory=dict)
     _followed: OrderedDict[_Key, _Followed] = field(default_factory=OrderedDict)
 
-    def add(self, rows: npt.NDArray[np.void], errors: Array) -> None:
+    def add(self, rows: Rows, errors: Array) -> None:
         """Add found hands in the order of their images, with the error of each [mm]."""
         chosen = np.flatnonzero(rows["sequence"] != b"")
         for place in chosen:
@@ -75,14 +76,14 @@ class StepTally:
         if len(curve) < DRAWN_FRAMES and not np.isnan(error):
             curve.append((frame, error))
 
-    def _count_side(self, followed: _Followed, row: np.void) -> None:
+    def _count_side(self, followed: _Followed, row: Any) -> None:
         if row["side_given"] or row["side"] < 0:
             return
         side = int(row["side"])
         self.side_flips += followed.side is not None and side != followed.side
         followed.side = side
 
-    def _count_step(self, followed: _Followed, row: np.void) -> None:
+    def _count_step(self, followed: _Followed, row: Any) -> None:
         frame = int(row["frame"])
         if followed.frames and frame != followed.frames[-1] + 1:
             followed.frames, followed.guesses, followed.truths = [], [], []

@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hand_pose_ros.evaluation.metrics import root_place_error
 from hand_pose_ros.evaluation.points import Array, mean_known
 from hand_pose_ros.evaluation.protocols import Protocol
-from hand_pose_ros.evaluation.rows import NO_HAND, NO_SIDE
+from hand_pose_ros.evaluation.rows import NO_HAND, NO_SIDE, Rows
 from hand_pose_ros.evaluation.steps import StepTally
 from hand_pose_ros.evaluation.surfaces import ALIGNMENTS, SurfaceScore
 from hand_pose_ros.evaluation.tally import Tally
 from hand_pose_ros.hand.skeleton import SIDES
-
-Rows = npt.NDArray[np.void]
 
 EVERYTHING = ""
 """The label of all images together."""
@@ -85,12 +82,12 @@ class EstimatorSummary:
         self._add_pairs(found[found["placed"]])
 
     @property
-    def best(self) -> list[tuple[float, Rows]]:
+    def best(self) -> list[tuple[float, Any]]:
         """The hands with the least error under the first protocol [mm], the least first."""
         return [(-key, row) for key, _, row in sorted(self._best, reverse=True)]
 
     @property
-    def worst(self) -> list[tuple[float, Rows]]:
+    def worst(self) -> list[tuple[float, Any]]:
         """Those with the greatest error, the greatest first."""
         return [(key, row) for key, _, row in sorted(self._worst, reverse=True)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hand_pose_ros.evaluation.protocols import Protocol
@@ -112,26 +112,26 @@ def _comparison(
         tally = each.tallies.get(protocol.name, {}).get(label) or Tally(protocol)
         surface = each.surface().get(protocol.name)
         vertices = surface.mpvpe_mm if surface and not label else float("nan")
-        cells = (number(tally.mpjpe), number(tally.median))
-        areas = (number(tally.auc_20_50, 3), number(tally.auc_0_50, 3))
-        rows.append((each.name, *cells, *areas, number(vertices)))
+        cells = [each.name, number(tally.mpjpe), number(tally.median)]
+        cells += [number(tally.auc_20_50, 3), number(tally.auc_0_50, 3), number(vertices)]
+        rows.append(tuple(cells))
     ours = len(rows)
     for letter, table in zip("abcdefgh", papers, strict=False):
         for method, values in table.values():
             known = {name: value for name, value in values.items() if value is not None}
-            cells = tuple(
-                number(known.get(name, float("nan")), digits)
-                for name, digits in (("mpjpe", 2), ("median", 2), ("auc_20_50", 3))
-            )
-            rows.append(
-                (f"{method} ({letter})", *cells, NOTHING, number(known.get("mpvpe", float("nan"))))
-            )
+            cells = [f"{method} ({letter})", _published(known, "mpjpe"), NOTHING]
+            cells += [_published(known, "auc_20_50", 3), NOTHING, _published(known, "mpvpe")]
+            rows.append(tuple(cells))
     note = [f"{protocol.name}: {protocol.text}. After {protocol.source}."]
     note += [
         f"({letter}) {table.source}." for letter, table in zip("abcdefgh", papers, strict=False)
     ]
     title = f"{protocol.name}{f', {label}' if label else ''}"
     return Table(title, columns, tuple(rows), len(rows) - ours, "\n".join(note))
+
+
+def _published(known: Mapping[str, float], name: str, digits: int = 2) -> str:
+    return number(known.get(name, float("nan")), digits)
 
 
 def _fingers(summary: RunSummary) -> Table:
@@ -175,16 +175,12 @@ def _sequences(summary: RunSummary, about: About) -> list[Table]:
     steps = any(each.steps.frames for each in summary.estimators)
     tables = []
     if pairs:
-        rows = tuple(
-            (each.name, str(each.mrrpe[1]), number(_mean(each.mrrpe)))
-            for each in summary.estimators
-        )
+        rows = [(e.name, str(e.mrrpe[1]), number(_mean(e.mrrpe))) for e in summary.estimators]
+        columns: tuple[str, ...] = ("estimator", "pairs", "MRRPE [mm]")
         note = "MRRPE: how far the left wrist is off, seen from the right one (Moon et al. 2020)."
-        tables.append(
-            Table("Pairs of hands", ("estimator", "pairs", "MRRPE [mm]"), rows, note=note)
-        )
+        tables.append(Table("Pairs of hands", columns, tuple(rows), note=note))
     if steps:
-        rows = tuple((each.name, *_steps(each, about.rate_hz)) for each in summary.estimators)
+        moves = [(each.name, *_steps(each, about.rate_hz)) for each in summary.estimators]
         columns = (
             "estimator",
             "hands",
@@ -193,7 +189,7 @@ def _sequences(summary: RunSummary, about: About) -> list[Table]:
             "a minute",
         )
         note = "Wrists at the origin; only frames that follow one another."
-        tables.append(Table("From frame to frame", columns, rows, note=note))
+        tables.append(Table("From frame to frame", columns, tuple(moves), note=note))
     return tables
 
 
