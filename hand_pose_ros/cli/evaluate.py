@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hand_pose_ros.cli.arguments import add_detector, add_model, add_views
+from hand_pose_ros.cli.evaluate_check import add_check_arguments, run_check
 
 if TYPE_CHECKING:
     from hand_pose_ros.data.folder import FolderSample
@@ -19,12 +20,15 @@ SCORES = "scores.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what an evaluation can be told."""
+    from hand_pose_ros.data.datasets import FORMATS as DATASETS
+
     parser.add_argument("dataset", type=Path, help="where it lies; a bag of hands is scored as is")
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=(*DATASETS, "bag"),
         help="default: bag for a rosbag2, else folder",
     )
+    parser.add_argument("--split", metavar="NAME", help="of a dataset; default: its test set")
     parser.add_argument(
         "--truth",
         type=Path,
@@ -38,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write scores and predictions here"
     )
+    add_check_arguments(parser)
     add_detector(parser)
     add_model(parser)
     add_views(parser)
@@ -48,10 +53,14 @@ def run(args: argparse.Namespace) -> int:
     from hand_pose_ros.errors import InputError
     from hand_pose_ros.ros.source.opening import is_bag
 
+    if args.check or args.check_all:
+        return run_check(args)
     _check_out(args.out)
     chosen = args.format
     if chosen is None:
         chosen = "bag" if args.dataset.exists() and is_bag(args.dataset) else "folder"
+    if chosen not in FORMATS:
+        raise InputError(f"--format {chosen} can be checked so far: add --check")
     for name, used_by in (("peer", "folder"), ("truth", "bag"), ("topic", "bag")):
         if getattr(args, name) is not None and chosen != used_by:
             raise InputError(
