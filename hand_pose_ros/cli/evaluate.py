@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hand_pose_ros.cli.arguments import add_detector, add_model, add_views
+from hand_pose_ros.cli import evaluate_dataset
+from hand_pose_ros.cli.arguments import add_detector, add_engine, add_models, add_views
 from hand_pose_ros.cli.evaluate_check import add_check_arguments, run_check
 
-if TYPE_CHECKING:
-    from hand_pose_ros.data.folder import FolderSample
-    from hand_pose_ros.evaluation.report import Points, Score
-
-FORMATS = ("folder", "bag")
 PEERS = ("mediapipe",)
 SCORES = "scores.json"
 
@@ -40,17 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--peer", choices=PEERS, help="score this estimator on the same images")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write scores and predictions here"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write JSON, a Markdown table and an HTML report here; a run that was broken off "
+        "goes on here",
     )
     add_check_arguments(parser)
     add_detector(parser)
-    add_model(parser)
+    add_models(parser)
+    add_engine(parser)
     add_views(parser)
+    evaluate_dataset.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score a folder of images or a bag of hands; print the result."""
-    from hand_pose_ros.errors import InputError
     from hand_pose_ros.ros.source.opening import is_bag
 
     if args.check or args.check_all:
@@ -59,14 +59,25 @@ def run(args: argparse.Namespace) -> int:
     chosen = args.format
     if chosen is None:
         chosen = "bag" if args.dataset.exists() and is_bag(args.dataset) else "folder"
-    if chosen not in FORMATS:
-        raise InputError(f"--format {chosen} can be checked so far: add --check")
-    for name, used_by in (("peer", "folder"), ("truth", "bag"), ("topic", "bag")):
-        if getattr(args, name) is not None and chosen != used_by:
+    _check_options(args, chosen)
+    if chosen == "bag":
+        return _run_bag(args)
+    return evaluate_dataset.run(args, args.dataset, chosen)
+
+
+def _check_options(args: argparse.Namespace, chosen: str) -> None:
+    """Refuse what the chosen format cannot do."""
+    from hand_pose_ros.errors import InputError
+
+    names, used_by = ["truth", "topic"], "bag"
+    if chosen == "bag":
+        names = ["peer", "split", "model", *evaluate_dataset.OPTIONS]
+        used_by = "folder or another dataset"
+    for name in names:
+        if getattr(args, name) is not None:
             raise InputError(
                 f"--{name} needs --format {used_by}; {args.dataset} is read as a {chosen}"
             )
-    return _run_bag(args) if chosen == "bag" else _run_folder(args)
 
 
 def _run_bag(args: argparse.Namespace) -> int:
@@ -93,60 +104,8 @@ def _run_bag(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_folder(args: argparse.Namespace) -> int:
-    """Predict every image without looking at its truth, then score."""
-    from hand_pose_ros.cli.progress import frames_bar, still_detector, use_threads
-    from hand_pose_ros.data.folder import read_folder
-    from hand_pose_ros.evaluation.report import markdown_table, score
-    from hand_pose_ros.runtime.predict import predict_folder, predictions_as_dict
-    from hand_pose_ros.runtime.refine import still_lift
-
-    samples = read_folder(args.dataset, require=("keypoints",))
-    true = {s.name: s.keypoints for s in samples if s.keypoints is not None}
-    use_threads()
-    lift = still_lift(args.model, args.engine)
-    found = predict_folder(
-        args.dataset,
-        still_detector(1, args.views, args.detector, args.engine),
-        lift,
-        progress=lambda samples, count: frames_bar(samples, count, unit="image"),
-    )
-    ours = {name: None if still is None else still.hand.keypoints for name, still in found.items()}
-    scores = {args.model: score(ours, true)}
-    if args.peer:
-        scores[args.peer] = score(_mediapipe(samples), true, placed=False)
-    print(markdown_table(scores))
-    if args.out:
-        _write(args.out, scores, predictions_as_dict(found))
-        print(f"\nwritten to {args.out}")
-    return 0
-
-
-def _mediapipe(samples: list[FolderSample]) -> dict[str, Points | None]:
-    """Return MediaPipe's own 3D points of each image, from one look at it."""
-    from hand_pose_ros.cli.progress import frames_bar, still_detector
-    from hand_pose_ros.data.folder import read_image
-
-    detector = still_detector(1, 0)
-    points: dict[str, Points | None] = {}
-    for sample in frames_bar(samples, len(samples), unit="image"):
-        hand = detector.detect_one(read_image(sample.path), sample.box, sample.side)
-        points[sample.name] = None if hand is None else hand.world
-    return points
-
-
 def _check_out(out: Path | None) -> None:
     from hand_pose_ros.errors import InputError
 
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; a folder is needed")
-
-
-def _write(out: Path, scores: dict[str, Score], predictions: dict) -> None:
-    from hand_pose_ros.evaluation.report import PROTOCOLS
-    from hand_pose_ros.runtime.results import write_json
-
-    out.mkdir(parents=True, exist_ok=True)
-    rows = {name: row.as_dict() for name, row in scores.items()}
-    write_json(out / SCORES, {"scores": rows, "protocols": PROTOCOLS})
-    write_json(out / "predictions.json", predictions)
