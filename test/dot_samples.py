@@ -19,14 +19,14 @@ RADIUS = 4
 
 
 def hand(side: str, place: tuple[float, float, float] = (0.0, 0.05, 0.6)) -> Array:
-    """Return 21 joints [m], camera optical frame, wrist, then thumb to little finger base to tip."""
+    """Return 21 joints [m], camera optical frame: wrist, thumb to little finger, base to tip."""
     mirror = 1.0 if side == "right" else -1.0
     points = [(0.0, 0.0, 0.0)]
     for finger, degrees in enumerate((-58, -22, -3, 16, 36)):
         angle = math.radians(degrees)
         for joint in range(4):
             reach = (0.035 if finger == 0 else 0.075) + 0.027 * joint
-            depth = 0.012 * finger - 0.004 * joint * joint
+            depth = 0.012 * finger + 0.004 * joint * joint
             points.append((mirror * reach * math.sin(angle), -reach * math.cos(angle), depth))
     return np.array(points) + np.array(place)
 
@@ -65,7 +65,7 @@ def seen(picture: npt.NDArray[np.uint8], found: LabelledHand) -> list[int]:
     table = np.array([colour(side, joint) for side in SIDES for joint in range(21)], int)
     joints = []
     for joint, (u, v) in enumerate(found.keypoints_px.tolist()):
-        if math.isnan(u):
+        if math.isnan(u) or not (0 <= u < picture.shape[1] - 1 and 0 <= v < picture.shape[0] - 1):
             continue
         there = picture[round(v), round(u)].astype(int)
         nearest = int(np.abs(table - there).sum(axis=1).argmin())

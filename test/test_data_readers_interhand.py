@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hand_pose_ros.data.check import Problem, check_dataset
 from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.data.readers.interhand import EXPECTED
 from hand_pose_ros.data.sample import LabelledImage
@@ -35,7 +36,7 @@ OURS = [
 ]
 SIZE = (334, 512)
 FOCAL, CENTRE = (1200.0, 1190.0), (160.0, 250.0)
-PLACES = {"right": (-0.06, 0.09, 1.1), "left": (0.06, 0.1, 1.15)}
+PLACES = {"right": (-0.06, 0.09, 1.4), "left": (0.06, 0.1, 1.45)}
 HANDS = {side: dots.hand(side, place) for side, place in PLACES.items()}
 CAMERAS = {
     "400262": ([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], [900.0, -20.0, 1000.0]),
@@ -194,6 +195,14 @@ def test_a_valid_joint_of_the_other_hand_is_not_lost(root: Path) -> None:
     assert image.groups["kind"] == "single"
 
 
+def test_a_check_of_the_copy_finds_that_it_is_small_and_nothing_else(root: Path) -> None:
+    told: list[Problem] = []
+    found = check_dataset(open_dataset(root, "interhand"), told.append, decode_all=True)
+    assert [each.reason for each in told] == ["3 images; interhand test has 849160"]
+    assert (found.images, found.decoded, found.inside) == (3, 3, 84)
+    assert all(curl.into > 0 == curl.away for curl in found.curls.values())
+
+
 # --- who labelled -----------------------------------------------------------------------------
 
 
@@ -221,12 +230,14 @@ def test_the_archive_has_a_folder_for_each_subset(tmp_path: Path, folder: str, s
     write(tmp_path, names=folder, split=split.split("-")[0])
     dataset = open_dataset(tmp_path, "interhand", split)
     assert (len(dataset), dataset.expected) == (3, EXPECTED[split])
-    if split != "train":
-        with pytest.raises(InputError, match="neither annotations/train nor annotations/all"):
-            open_dataset(tmp_path, "interhand", "train")
+    shutil.rmtree(tmp_path / "annotations")
+    wanted = rf"neither annotations/{split.split('-')[0]} nor annotations/{folder}"
+    with pytest.raises(InputError, match=wanted):
+        open_dataset(tmp_path, "interhand", split)
 
 
 def test_the_validation_set_is_in_the_archive_labelled_by_machine(tmp_path: Path) -> None:
+    write(tmp_path, names="all", split="test")
     write(tmp_path, names="machine_annot", split="val")
     dataset = open_dataset(tmp_path, "interhand", "val")
     assert (len(dataset), dataset.expected) == (3, 380_125)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hand_pose_ros.cli.evaluate_dataset import REPORT, SCORES, TABLES
+
 if TYPE_CHECKING:
     from hand_pose_ros.evaluation.recording_score import RecordingScore
     from hand_pose_ros.ros.score import ScoreOptions
 
 OPTIONS = ("truth", "truth_topic", "topic", "source", "image_topic", "slop")
 """Arguments that only bags have; all are None where nobody gives them."""
-
-SCORES, REPORT = "scores.json", "report.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,14 +73,17 @@ def run(args: argparse.Namespace) -> int:
         slop_s=SLOP_S if args.slop is None else args.slop,
     )
     scores = score_bags(args.dataset, options, args.topic or (), frames_bar)
-    print(recording_table(scores).markdown())
+    table = recording_table(scores).markdown()
+    print(table)
     if args.out:
-        _write(args.out, scores, options)
+        _write(args.out, scores, options, table)
         print(f"\nwritten to {args.out}")
     return 0
 
 
-def _write(out: Path, scores: dict[str, RecordingScore], options: ScoreOptions) -> None:
+def _write(
+    out: Path, scores: dict[str, RecordingScore], options: ScoreOptions, table: str
+) -> None:
     from hand_pose_ros.data.synthetic.output.whole_files import whole_file, write_json
     from hand_pose_ros.evaluation.recording_page import recording_page
     from hand_pose_ros.evaluation.recording_table import ROWS
@@ -95,5 +98,7 @@ def _write(out: Path, scores: dict[str, RecordingScore], options: ScoreOptions) 
     write_json(out / SCORES, content)
     told["slop"] = f"{told.pop('slop_s')} s"
     facts = [(name.replace("_", " "), text) for name, text in told.items()]
-    with whole_file(out / REPORT) as stream:
-        stream.write(recording_page(scores, facts).encode())
+    page = recording_page(scores, facts)
+    for name, text in ((TABLES, f"{table}\n"), (REPORT, page)):
+        with whole_file(out / name) as stream:
+            stream.write(text.encode())

@@ -50,9 +50,7 @@ def recording_page(
         Section(table.title, tables=[table]),
         Section("Error over time", ERRORS, _errors(scores), wide=True),
         Section("Age over time", AGE, [curves_plot(ages, "age", "age [ms]")], wide=True),
-        Section(
-            "Answered and dropped images", IMAGES, bands, wide=True
-        ),
+        Section("Answered and dropped images", IMAGES, bands, wide=True),
         Section("Ids and sides", WHO, who, wide=True),
     ]
     shown = [section for section in sections if section.plots or section.tables]

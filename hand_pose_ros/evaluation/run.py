@@ -52,6 +52,23 @@ class Panel(Protocol):
         ...
 
 
+class Panels:
+    """Several panels as one."""
+
+    def __init__(self, *panels: Panel) -> None:
+        self._panels = panels
+        self.needs_pixels = any(panel.needs_pixels for panel in panels)
+
+    def __call__(
+        self, number: int, image: LabelledImage, image_rgb: npt.NDArray[np.uint8] | None
+    ) -> Mapping[str, Sequence[Guess]]:
+        """Return what all of them see."""
+        answers: dict[str, Sequence[Guess]] = {}
+        for panel in self._panels:
+            answers.update(panel(number, image, image_rgb))
+        return answers
+
+
 @runtime_checkable
 class Job(Protocol):
     """What a process has to do; it travels to it pickled."""

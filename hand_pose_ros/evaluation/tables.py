@@ -84,8 +84,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def _overview(summary: RunSummary) -> Table:
     first = summary.protocols[0].name
-    columns = ["estimator", "hands found", "more than labelled", "right side"]
-    columns += [f"{protocol.name} [mm]" for protocol in summary.protocols]
+    columns = ["estimator", "found", "extra", "right side"]
+    columns += [protocol.name for protocol in summary.protocols]
     columns.append(f"AUC 0-50, {first}")
     rows = []
     for each in summary.estimators:
@@ -93,8 +93,9 @@ def _overview(summary: RunSummary) -> Table:
         cells = [each.name, f"{each.found}/{each.hands}", str(each.extra), side]
         cells += [number(_tally(each, protocol).mpjpe) for protocol in summary.protocols]
         rows.append((*cells, number(_tally(each, summary.protocols[0]).auc_0_50, 3)))
-    note = "Mean errors of the joints of the hands found, under each protocol (below)."
-    return Table("Mean joint error", tuple(columns), tuple(rows), note=note)
+    note = "Of the hands found; extra are those that nobody labelled."
+    note += "".join(f"\n{protocol.name}: {protocol.text}." for protocol in summary.protocols)
+    return Table("Mean joint error [mm]", tuple(columns), tuple(rows), note=note)
 
 
 def _comparisons(summary: RunSummary, protocol: Protocol, about: About) -> list[Table]:
@@ -110,8 +111,9 @@ def _comparisons(summary: RunSummary, protocol: Protocol, about: About) -> list[
 def _comparison(
     summary: RunSummary, protocol: Protocol, label: str, papers: Sequence[PublishedTable]
 ) -> Table:
-    columns = ("method", "mean [mm]", "median [mm]", "AUC 20-50", "AUC 0-50", "vertices [mm]")
-    rows = []
+    columns: tuple[str, ...] = ("method", "mean [mm]", "median [mm]", "AUC 20-50", "AUC 0-50")
+    columns = (*columns, "vertices [mm]")
+    rows: list[tuple[str, ...]] = []
     for each in summary.estimators:
         tally = each.tallies.get(protocol.name, {}).get(label) or Tally(protocol)
         surface = each.surface().get(protocol.name)
@@ -131,6 +133,8 @@ def _comparison(
         f"({letter}) {table.source}." for letter, table in zip("abcdefgh", papers, strict=False)
     ]
     title = f"{protocol.name}{f', {label}' if label else ''}"
+    if all(row[-1] == NOTHING for row in rows):  # nobody has a surface
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table(title, columns, tuple(rows), len(rows) - ours, "\n".join(note))
 
 

@@ -12,8 +12,8 @@ dip, tip). Left hands are left as they are.
 
 An image whose hand is not seen or not annotated has joints of -1 and a `pose_m` of 0. It is left
 out and counted (`Indexed.skipped`), as the toolkit's evaluation of hands does. So every label file
-is opened when the dataset is, by several threads; it is opened again when its image is asked for,
-and what is broken in it is said then.
+is opened when the dataset is, by several threads (0.6 ms of a core each, a minute for s0_test); it
+is opened again when its image is asked for, and what is broken in it is said then.
 
 `groups` has the subject, the camera and the side. Each camera's view of a sequence is a sequence.
 
@@ -214,6 +214,7 @@ def _image(
         },
         sequence=folder,
         frame=frame,
+        path=root / name,
     )
 
 

@@ -135,14 +135,16 @@ def _image(
         joints = _checked(xyz[number].astype(np.float64), joints, f"{name} of evaluation_xyz.json")
     vertices = None if verts is None else verts[number].astype(np.float64)
     camera = _camera(meta, path)
+    image_path = _image_path(folder, name)
     return LabelledImage(
         name=name,
-        read=partial(read_image, _image_path(folder, name)),
+        read=partial(read_image, image_path),
         camera=camera,
         hands=(_hand(joints, vertices, camera, _box(meta, path)),),
         groups={"object": str(meta["objName"])} if meta.get("objName") else {},
         sequence=sequence,
         frame=int(frame),
+        path=image_path,
     )
 
 

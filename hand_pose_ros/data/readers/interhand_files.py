@@ -183,7 +183,10 @@ def read_cameras(path: Path, recordings: list[Recording]) -> list[tuple[Array, A
         InputError: the file is missing or broken or lacks one of them.
     """
     content = read_json(path)
-    return [_camera(content, recording, path) for recording in recordings]
+    # Few cameras took very many recordings.
+    cameras = {recording[1:]: recording for recording in recordings}
+    read = {key: _camera(content, recording, path) for key, recording in cameras.items()}
+    return [read[recording[1:]] for recording in recordings]
 
 
 def _camera(content: Any, recording: Recording, path: Path) -> tuple[Array, Array, Camera]:

@@ -16,6 +16,9 @@ _DECODE = json.JSONDecoder().raw_decode
 _CUT_OFF = 1000
 """An error this near to the end of what has been read may be that the rest is not there yet."""
 
+_LONGEST_CUT = len("e-")
+"""What of a number may follow a shorter one: of 5e-7, cut before the 7, the 5 is a number."""
+
 
 def entries(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a JSON file in their order, one at a time.
@@ -42,7 +45,6 @@ class _Text:
         self._stream = stream
         self._text = ""
         self._at = 0
-        self._ended = False
 
     def peek(self) -> str:
         """Return the next character that is no white space; empty at the end."""
@@ -71,8 +73,8 @@ class _Text:
         while True:
             try:
                 value, end = _DECODE(self._text, self._at)
-                # A number that ends with the text may go on behind it.
-                if end < len(self._text) or self._ended or not self._more(chunk):
+                # A number that ends near the end of the text may go on behind it.
+                if end + _LONGEST_CUT < len(self._text) or not self._more(chunk):
                     self._at = end
                     return value
             except json.JSONDecodeError as error:
@@ -84,9 +86,9 @@ class _Text:
 
     def _more(self, characters: int) -> bool:
         new = self._stream.read(characters)
-        self._ended = not new
-        self._text, self._at = self._text[self._at :] + new, 0
-        return not self._ended
+        if new:
+            self._text, self._at = self._text[self._at :] + new, 0
+        return bool(new)
 
 
 def _top(text: _Text) -> Iterator[tuple[str, Any]]:

@@ -31,8 +31,7 @@ def camera_from(label: dict[str, Any], where: str) -> Camera:
     where = f"{where}.camera"
     record = field(label, "camera", where.rsplit(".", 1)[0])
     K = numbers(field(record, "K", where), (3, 3), f"{where}.K")
-    sides = [field(record, name, where) for name in ("width", "height")]
-    width, height = numbers(sides, (2,), f"{where} width, height").tolist()
+    width, height = (_whole(record, name, where) for name in ("width", "height"))
     distortion = numbers(record.get("distortion", ()), (None,), f"{where}.distortion")
     model = str(record.get("distortion_model", "plumb_bob"))
     try:
@@ -103,6 +102,13 @@ def _hand(
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _whole(record: dict[str, Any], name: str, where: str) -> int:
+    value = field(record, name, where)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"{where}.{name} is {value!r}; it must be a whole number")
+    return value
 
 
 def _optional(
