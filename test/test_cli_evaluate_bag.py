@@ -220,6 +220,7 @@ def test_a_third_dropped_and_sides_flipped_show_just_that(write, tmp_path):
         "accuracy.found": 40,
         "accuracy.unanswered_hands": 20,
         "jitter": None,
+        "triples": 0,
     }
     assert differing(known["whole"], known["flipped"]) == {
         "accuracy.wrong_side": 6,
@@ -234,7 +235,7 @@ def test_a_third_dropped_and_sides_flipped_show_just_that(write, tmp_path):
     changed = differing(alone["whole"], alone["dropped"])
     assert changed.pop("timing.duration_s") == pytest.approx(59 * FRAME_NS * 1e-9)
     assert set(changed) == {
-        *("answers", "with_hand", "hands", "jitter"),
+        *("answers", "with_hand", "hands", "jitter", "triples"),
         *(f"timing.{name}" for name in ("rate_hz", "gaps", "missing_in_gaps", "longest_gap_s")),
     }
 

@@ -85,12 +85,15 @@ class Motion:
 
     Args:
         period_ns: time from image to image [ns]; None where it is not known.
+
+    Attributes:
+        triples: how often three images in a row had a hand: what the jitter is a mean of.
     """
 
     def __init__(self, period_ns: float | None) -> None:
         self._longest_ns = STEP_TOLERANCE * period_ns if period_ns else 0.0
         self._hands: dict[Hashable, _Followed] = {}
-        self._accelerations = 0
+        self.triples = 0
         self._sum = 0.0
         self._outside: int | None = None
         self._variation: float | None = None
@@ -113,13 +116,13 @@ class Motion:
         steps = np.diff(followed.stamps_ns)
         if len(steps) == 2 and steps.max() <= self._longest_ns:
             values = accelerations(np.array(followed.points), followed.stamps_ns, range(3))
-            self._accelerations += len(values)
+            self.triples += len(values)
             self._sum += float(values.sum())
 
     @property
     def jitter(self) -> float | None:
         """Mean acceleration of the wrist-relative joints, each three images in a row [m/s^2]."""
-        return self._sum / self._accelerations / MM_PER_M if self._accelerations else None
+        return self._sum / self.triples / MM_PER_M if self.triples else None
 
     @property
     def bone_length_variation(self) -> float | None:

@@ -35,7 +35,7 @@ def curves_plot(curves: Mapping[str, tuple[Array, Array]], title: str, label: st
     with figure(_WIDTH, 2.8) as (axes, svg):
         for place, (name, (times, values)) in enumerate(curves.items()):
             # What lies below is wider: equal curves are seen to be equal.
-            width = 1.2 + 1.0 * (len(curves) - 1 - place)
+            width = min(1.2 + 0.8 * (len(curves) - 1 - place), 4.0)
             color = COLORS[place % len(COLORS)]
             axes.plot(*thinned(times, values), color=color, linewidth=width, label=name)
         axes.set(xlabel="time [s]", ylabel=label, title=title)

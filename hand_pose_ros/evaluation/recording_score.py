@@ -87,7 +87,7 @@ class RecordingScore:
         hands: in all of them.
         timing, identities: see there.
         accuracy: None without a truth.
-        jitter, bone_length_variation, angles_outside: see `Motion`.
+        jitter, triples, bone_length_variation, angles_outside: see `Motion`.
         notes: what a reader should know of these numbers.
         series: what can be drawn over time.
     """
@@ -99,6 +99,7 @@ class RecordingScore:
     identities: Identities
     accuracy: Accuracy | None
     jitter: float | None
+    triples: int
     bone_length_variation: float | None
     angles_outside: int | None
     notes: tuple[str, ...]
@@ -158,8 +159,10 @@ class _Run:
         self._recording, self._timing = recording, timing
         self._truth = None if truth is None else TruthBeside(recording, truth, slop_ns)
         self._errors = TruthScore()
-        period = period_ns(recording.times.stamps_ns)
-        self._motion, self._continuity = Motion(period), Continuity(period)
+        # Of the images, where they are known: jitter at a lower rate would seem less.
+        times = recording.times if images is None else images
+        self._motion = Motion(period_ns(times.stamps_ns))
+        self._continuity = Continuity(period_ns(recording.times.stamps_ns))
         self._identities = IdentityCount()
         self._answers = self._with_hand = self._hands = self._scored = 0
         self._series = SeriesWriter(recording.times, images, slop_ns)
@@ -198,6 +201,7 @@ class _Run:
             identities=self._counted(),
             accuracy=self._accuracy(),
             jitter=self._motion.jitter,
+            triples=self._motion.triples,
             bone_length_variation=self._motion.bone_length_variation,
             angles_outside=self._motion.angles_outside,
             notes=tuple(self._notes()),

@@ -106,6 +106,7 @@ ROWS = (
         "mean acceleration of the wrist-relative joints over each three images in a row; to be "
         "compared at equal rates; unknown where no three are left",
     ),
+    Row("three images in a row", ("triples",), "{}", "a hand in all of them"),
     Row(
         "bone length variation",
         ("bone_length_variation",),
