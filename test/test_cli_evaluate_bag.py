@@ -1,6 +1,7 @@
 """Bags of hands against the truth, and against another estimator's bag."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,40 @@ def test_images_come_from_the_bag_itself_or_from_the_source(hands, tmp_path):
     options = ScoreOptions(source=tmp_path / "images", image_topic="/other")
     with pytest.raises(InputError, match="no image topic /other in"):
         score_bag(tmp_path / "hands", options)
+
+
+def test_of_a_bag_that_lost_its_end_the_rest_is_scored(write):
+    bag, truth = write("bag", {HANDS: range(600)}), write("truth", {TRUTH_TOPIC: range(600)})
+    (file,) = bag.glob("*.mcap")
+    os.truncate(file, int(file.stat().st_size * 0.7))
+    scored = score_bag(file, ScoreOptions(truth))
+    assert 0 < scored.answers < 600
+    assert scored.answers + scored.timing.dropped == scored.timing.images == 600
+    assert scored.accuracy.found == scored.answers
+    assert scored.timing.gaps == 0
+
+
+def test_results_of_a_replay_are_scored_by_their_folder(write, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write("bag", {HANDS: range(3)}).rename(folder / "bag")
+    (folder / "hands.json").write_text("{}")
+    assert main(["evaluate", str(folder), "--truth", str(folder)]) == 0
+    said = cells(capsys.readouterr().out)
+    assert said[""] == ["mine"]
+    assert said["found"] == ["3"]
+
+
+def test_truths_and_sources_that_are_none_are_named(write, tmp_path):
+    bag = write("bag", {HANDS: range(2)})
+    with pytest.raises(InputError, match=r"nowhere does not exist"):
+        score_bag(bag, ScoreOptions(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"nowhere does not exist"):
+        score_bag(bag, ScoreOptions(source=tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"no image topic in .*bag"):
+        score_bag(bag, ScoreOptions(source=bag))
+    with pytest.raises(InputError, match=r"no hands on /other in .*bag; it has"):
+        score_bag(bag, ScoreOptions(bag, truth_topic="/other"))
 
 
 def test_a_third_dropped_and_sides_flipped_show_just_that(write, tmp_path):

@@ -78,9 +78,11 @@ def test_frames_come_in_order_of_their_stamps_however_recorded():
 
 def test_a_recording_that_changes_while_it_is_read_is_an_error():
     times = Times(ns([1, 2]), ns([1, 2]))
-    other = Recording("bag", times, lambda: iter([RecordedFrame(1, ()), RecordedFrame(3, ())]))
-    with pytest.raises(InputError, match="bag has changed while it was read"):
-        list(other.in_order())
+    for stamps in ((1, 3), (1,), (1, 2, 3)):
+        frames = [RecordedFrame(stamp_ns, ()) for stamp_ns in stamps]
+        other = Recording("bag", times, lambda frames=frames: iter(frames))
+        with pytest.raises(InputError, match="bag has changed while it was read"):
+            list(other.in_order())
     with pytest.raises(InputError, match="a has no answers"):
         score_recording(recording({}))
 
@@ -151,10 +153,17 @@ def test_an_id_that_goes_to_another_hand_is_a_transfer():
     assert (found.id_switches, found.id_transfers) == (0, 1)
 
 
-def test_a_truth_without_ids_is_followed_from_image_to_image():
+def test_with_a_truth_without_ids_hands_are_followed_from_image_to_image():
     answers = recording({i: (hand(id="ab"[i > 5]),) for i in range(10)})
-    found = score_recording(answers, recording({i: (hand(id=""),) for i in range(10)})).identities
-    assert (found.by, found.id_switches, found.id_transfers) == ("truth", 1, None)
+    found = score_recording(answers, recording({i: (hand(id=""),) for i in (0, 9)})).identities
+    assert (found.by, found.id_switches, found.id_transfers) == ("continuity", 1, None)
+
+
+def test_hands_that_are_labelled_now_and_then_are_followed_all_the_same():
+    answers = recording({i: (hand(id="ab"[i > 50]),) for i in range(100)})
+    truth = recording({i: (hand(id="t"),) for i in range(0, 100, 30)})
+    found = score_recording(answers, truth).identities
+    assert (found.by, found.id_switches) == ("truth", 1)
 
 
 # --- numbers ----------------------------------------------------------------------------------

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from hand_pose_ros.evaluation.hand_matching import FORGOTTEN_NS
+from hand_pose_ros.evaluation.hand_matching import FORGOTTEN_NS, LONGEST_STEP
 from hand_pose_ros.evaluation.recording import RecordedHand
+
+Visit = tuple[str, int]
+"""A hand's name, and how often it was away before."""
 
 
 @dataclass
@@ -50,16 +53,21 @@ class IdentityCount:
 
 
 class Presence:
-    """Names true hands: one that was away for `FORGOTTEN_NS` has another name afterwards."""
+    """Names true hands: one that was away for long has another name afterwards.
 
-    def __init__(self) -> None:
-        self._seen_ns: dict[Hashable, int] = {}
-        self._visits: dict[Hashable, int] = {}
+    Args:
+        period_ns: time from one image that has a truth to the next [ns]; None where not known.
+    """
 
-    def add(self, stamp_ns: int, name: Hashable) -> tuple[Hashable, int]:
+    def __init__(self, period_ns: float | None = None) -> None:
+        self._longest_ns = max(FORGOTTEN_NS, LONGEST_STEP * (period_ns or 0.0))
+        self._seen_ns: dict[str, int] = {}
+        self._visits: dict[str, int] = {}
+
+    def add(self, stamp_ns: int, name: str) -> Visit:
         """Return the name of a hand that is there, and which visit of it this is."""
         away_ns = stamp_ns - self._seen_ns.get(name, stamp_ns)
         self._seen_ns[name] = stamp_ns
-        visit = self._visits.get(name, 0) + (away_ns > FORGOTTEN_NS)
+        visit = self._visits.get(name, 0) + (away_ns > self._longest_ns)
         self._visits[name] = visit
         return name, visit

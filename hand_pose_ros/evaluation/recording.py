@@ -123,11 +123,16 @@ class Recording:
             last_ns = frame.stamp_ns
 
     def _counted(self) -> Iterator[tuple[int, RecordedFrame]]:
-        stamps = self.times.stamps_ns
-        for index, frame in enumerate(self.read()):
-            if index >= len(stamps) or frame.stamp_ns != stamps[index]:
-                raise InputError(f"{self.name} has changed while it was read")
-            yield index, frame
+        stamps, count = self.times.stamps_ns, 0
+        for frame in self.read():
+            if count >= len(stamps) or frame.stamp_ns != stamps[count]:
+                break
+            yield count, frame
+            count += 1
+        else:
+            if count == len(stamps):
+                return
+        raise InputError(f"{self.name} has changed while it was read")
 
 
 def _sorted(

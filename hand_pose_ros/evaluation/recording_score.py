@@ -62,8 +62,8 @@ class Identities:
     """Changes of names and sides, each hand counted for itself.
 
     Attributes:
-        by: "truth" where a true hand is followed, "continuity" where the nearest hand in the
-            image before is taken for the same.
+        by: "truth" where the true hands have ids and are followed, "continuity" where the nearest
+            hand in the image before is taken for the same.
         side_flips, id_switches, id_transfers: see `IdentityCount`; the last is None where nobody
             knows whose hands they are.
         side_flips_per_min, id_switches_per_min: per minute of `Timing.duration_s`.
@@ -163,7 +163,7 @@ class _Run:
         times = recording.times if images is None else images
         self._motion = Motion(period_ns(times.stamps_ns))
         self._continuity = Continuity(period_ns(recording.times.stamps_ns))
-        self._identities = IdentityCount()
+        self._followed, self._continued = IdentityCount(), IdentityCount()
         self._answers = self._with_hand = self._hands = self._scored = 0
         self._series = SeriesWriter(recording.times, images, slop_ns)
         self._frame_ids: set[tuple[str, str]] = set()
@@ -178,8 +178,7 @@ class _Run:
         for number, hand in zip(numbers, frame.hands, strict=True):
             self._motion.add(stamp_ns, number, hand)
             self._series.add_hand(index, number, hand)
-            if self._truth is None:
-                self._identities.add(number, hand)
+            self._continued.add(number, hand)
         true = None if self._truth is None else self._truth.of(index)
         if true is None:
             return
@@ -187,8 +186,7 @@ class _Run:
         self._frame_ids.add((frame.frame_id, known.frame_id))
         self._scored += 1
         for which, seen in self._errors.add(known.hands, frame.hands, index):
-            who = known.hands[which].id or None
-            self._identities.add(names[which], frame.hands[seen], who)
+            self._followed.add(names[which], frame.hands[seen], names[which][0])
 
     def score(self) -> RecordingScore:
         """Return what it amounts to."""
@@ -209,13 +207,14 @@ class _Run:
         )
 
     def _counted(self) -> Identities:
-        count, minutes = self._identities, self._timing.duration_s / S_PER_MIN
-        known = self._truth is not None
+        known = self._truth is not None and self._truth.named and self._scored > 0
+        count = self._followed if known else self._continued
+        minutes = self._timing.duration_s / S_PER_MIN
         return Identities(
             by="truth" if known else "continuity",
             side_flips=count.side_flips,
             id_switches=count.id_switches,
-            id_transfers=count.id_transfers if self._truth and self._truth.named else None,
+            id_transfers=count.id_transfers if known else None,
             side_flips_per_min=count.side_flips / minutes if minutes else None,
             id_switches_per_min=count.id_switches / minutes if minutes else None,
         )

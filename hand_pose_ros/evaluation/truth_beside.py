@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from hand_pose_ros.evaluation.association import NONE, associate, partners_of, period_ns
-from hand_pose_ros.evaluation.hand_matching import Continuity
-from hand_pose_ros.evaluation.identity import Presence
+from hand_pose_ros.evaluation.identity import Presence, Visit
 from hand_pose_ros.evaluation.recording import RecordedFrame, Recording
 
 
@@ -32,12 +29,11 @@ class TruthBeside:
         self._partners = associate(*stamps, slop_ns)
         self._wanted = partners_of(self._partners, len(stamps[1])) != NONE
         self._frames = truth.first_of_each()
-        self._continuity = Continuity(period_ns(truth.times.stamps_ns))
-        self._presence = Presence()
-        self._waiting: dict[int, tuple[RecordedFrame, list[Hashable]]] = {}
+        self._presence = Presence(period_ns(truth.times.stamps_ns))
+        self._waiting: dict[int, tuple[RecordedFrame, list[Visit]]] = {}
         self._unanswered = 0
 
-    def of(self, index: int) -> tuple[RecordedFrame, list[Hashable]] | None:
+    def of(self, index: int) -> tuple[RecordedFrame, list[Visit]] | None:
         """Return the truth of an answer and the names of its hands; None where there is none."""
         partner = int(self._partners[index])
         while partner != NONE and partner not in self._waiting:
@@ -54,12 +50,8 @@ class TruthBeside:
         self._take(*next(self._frames))
 
     def _take(self, index: int, frame: RecordedFrame) -> None:
-        names: list[Hashable]
-        if all(hand.id for hand in frame.hands):
-            names = [self._presence.add(frame.stamp_ns, hand.id) for hand in frame.hands]
-        else:
-            self.named = False
-            names = list(self._continuity.add(frame.stamp_ns, frame.hands))
+        self.named &= all(hand.id for hand in frame.hands)
+        names = [self._presence.add(frame.stamp_ns, hand.id) for hand in frame.hands]
         if self._wanted[index]:
             self._waiting[index] = frame, names
         else:
