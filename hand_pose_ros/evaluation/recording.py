@@ -123,16 +123,14 @@ class Recording:
             last_ns = frame.stamp_ns
 
     def _counted(self) -> Iterator[tuple[int, RecordedFrame]]:
-        stamps, count = self.times.stamps_ns, 0
-        for frame in self.read():
-            if count >= len(stamps) or frame.stamp_ns != stamps[count]:
-                break
-            yield count, frame
-            count += 1
-        else:
-            if count == len(stamps):
-                return
-        raise InputError(f"{self.name} has changed while it was read")
+        frames = self.read()
+        for index, stamp_ns in enumerate(self.times.stamps_ns):
+            frame = next(frames, None)
+            if frame is None or frame.stamp_ns != stamp_ns:
+                raise InputError(f"{self.name} has changed while it was read")
+            yield index, frame
+        if next(frames, None) is not None:
+            raise InputError(f"{self.name} has changed while it was read")
 
 
 def _sorted(
