@@ -103,7 +103,8 @@ class StubJob:
     def dataset(self) -> MemoryDataset:
         return MemoryDataset(self.count, self.sequences)
 
-    def panel(self) -> Any:
+    def panel(self, images: int) -> Any:
+        assert images == self.count
         return DyingPanel(self.dies_at) if self.dies_at is not None else StubPanel()
 
 

@@ -85,6 +85,6 @@ def test_tables_are_found_and_say_where_a_protocol_is_assumed() -> None:
     (table,) = published_for("dexycb", "s0_test", "wrist")
     assert dict(table.values())["DiffHand"] == {"mpjpe": 12.1}
     assert "wrist assumed, the paper does not say" in table.source
-    kinds = [dict(t.group) for t in published_for("interhand", "test", "wrist")]
-    assert len(kinds) == 6 and {"kind": "single", "annotation": "human"} in kinds
+    kinds = [dict(t.group) for t in published_for("interhand", "test-H", "wrist")]
+    assert kinds == [{"kind": "single"}, {"kind": "interacting"}]
     assert published_for("folder", "all", "pa") == ()

@@ -226,7 +226,7 @@ def test_an_image_that_cannot_be_read_counts_as_one_without_answers(tmp_path, ca
         def dataset(self):
             return MemoryDataset(self.count, unreadable=frozenset({4}))
 
-        def panel(self):
+        def panel(self, images):
             return StubPanel(needs_pixels=True)
 
     done = run_job(Broken(count=12), tmp_path)

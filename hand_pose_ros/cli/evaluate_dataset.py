@@ -90,7 +90,7 @@ class DatasetJob:
 
         return open_dataset(self.path, self.format, self.split)
 
-    def panel(self) -> Panel:
+    def panel(self, images: int) -> Panel:
         """Load the estimators and open the files."""
         from hand_pose_ros.cli.progress import use_threads
         from hand_pose_ros.evaluation.predictions import PredictionPanel
@@ -103,7 +103,7 @@ class DatasetJob:
             use_threads()
             panels.append(HandPanel(self.config))
         if self.predictions:
-            panels.append(PredictionPanel(dict(self.predictions), len(self.dataset())))
+            panels.append(PredictionPanel(dict(self.predictions), images))
         return Panels(*panels)
 
 
@@ -138,7 +138,7 @@ def run(args: argparse.Namespace, path: Path, format: str) -> int:
 
 
 def _job(args: argparse.Namespace, path: Path, format: str) -> DatasetJob:
-    from hand_pose_ros.data.datasets import open_dataset
+    from hand_pose_ros.data.datasets import FORMATS
     from hand_pose_ros.errors import InputError
     from hand_pose_ros.models.registry import model_entry
     from hand_pose_ros.runtime.panel import GIVEN, PanelConfig
@@ -155,7 +155,8 @@ def _job(args: argparse.Namespace, path: Path, format: str) -> DatasetJob:
         args.views,
         args.given or next(iter(GIVEN)),
     )
-    job = DatasetJob(path, format, open_dataset(path, format, args.split).split, config, files)
+    split = args.split or FORMATS[format].default_split
+    job = DatasetJob(path, format, split, config, files)
     if len(set(job.names)) < len(job.names):
         raise InputError(f"estimators are {', '.join(job.names)}; each needs a name of its own")
     return job

@@ -86,8 +86,8 @@ class Job(Protocol):
         """Open the dataset."""
         ...
 
-    def panel(self) -> Panel:
-        """Load the estimators."""
+    def panel(self, images: int) -> Panel:
+        """Load the estimators, for a dataset of so many images."""
         ...
 
 
@@ -137,7 +137,8 @@ def run_job(
     for name, value in (("workers", workers), ("limit", limit)):
         if value is not None and value < 1:
             raise InputError(f"{name} is {value}; it must be 1 or more")
-    size = len(job.dataset())
+    dataset = job.dataset()
+    size = len(dataset)
     if not size:
         raise InputError("the dataset has no images")
     count = size if limit is None else min(limit, size)
@@ -148,7 +149,7 @@ def run_job(
     progress(before, count)
     left = [part for part, there in zip(folder.parts, done, strict=True) if there < part.count]
     if workers == 1 or len(left) <= 1:
-        _work_here(job, left, before, lambda done: progress(done, count))
+        _work_here(job, dataset, left, before, lambda done: progress(done, count))
     else:
         _work_in_processes(job, left, before, workers, lambda done: progress(done, count))
     return Done(folder, count, count - before, time.monotonic() - begin)
@@ -163,11 +164,11 @@ def _done(part: Part) -> int:
 
 
 def _work_here(
-    job: Job, parts: Sequence[Part], done: int, progress: Callable[[int], None]
+    job: Job, dataset: Dataset, parts: Sequence[Part], done: int, progress: Callable[[int], None]
 ) -> None:
     if not parts:
         return
-    dataset, panel = job.dataset(), job.panel()
+    panel = job.panel(len(dataset))
     for part in parts:
         for _ in _images_done(dataset, panel, job.names, part):
             done += 1
@@ -214,7 +215,8 @@ def _work(job: Job, part: Part) -> None:
     assert _shared is not None
     counter, stop = _shared
     parent = multiprocessing.parent_process()
-    for _ in _images_done(job.dataset(), job.panel(), job.names, part):
+    dataset = job.dataset()
+    for _ in _images_done(dataset, job.panel(len(dataset)), job.names, part):
         with counter.get_lock():
             counter.value += 1
         if stop.is_set() or (parent is not None and not parent.is_alive()):

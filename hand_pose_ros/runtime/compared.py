@@ -55,7 +55,7 @@ def _seen(image_rgb: Image, true_px: Array, guess_px: Array) -> Image:
     known = points[np.isfinite(points).all(-1)]
     height, width = image_rgb.shape[:2]
     inside = known[(known >= 0).all(-1) & (known < (width, height)).all(-1)]
-    corners = np.array([[0.0, 0.0], [width, height]])
+    corners = np.array([[0.0, 0.0], [width, height]]) - 0.5
     to_picture = _fitted(inside if len(inside) > 1 else corners, corners)
     crop = cv2.warpAffine(
         image_rgb, to_picture, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR, borderValue=_PAPER
@@ -80,7 +80,7 @@ def _fitted(points: Array, corners: Array | None = None) -> Array:
         low, high = corners[0] + side / 2.0, corners[1] - side / 2.0
         middle = np.where(low < high, np.clip(middle, low, high), corners.mean(0))
     scale = SIDE_PX / side
-    return np.column_stack((np.eye(2) * scale, SIDE_PX / 2.0 - scale * middle))
+    return np.column_stack((np.eye(2) * scale, (SIDE_PX - 1) / 2.0 - scale * middle))
 
 
 def _moved(points: Array, to_picture: Array) -> Array:
