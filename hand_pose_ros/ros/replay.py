@@ -29,7 +29,7 @@ from hand_pose_ros.runtime.output import OutputFolder
 from hand_pose_ros.runtime.overlay import Overlay
 from hand_pose_ros.runtime.results import camera_as_dict, frame_as_dict, write_json
 from hand_pose_ros.runtime.summary import Summary
-from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.surface import surfaces_of
 from hand_pose_ros.runtime.temporal import TemporalRefiner
 from hand_pose_ros.runtime.video_writer import VideoWriter
 
@@ -225,7 +225,7 @@ class _Run:
         frame, options = waited.frame, self._options
         surfaces = {}
         if options.surface or options.overlay:
-            surfaces = {hand.id: surface_of(hand) for hand in estimate.hands}
+            surfaces = surfaces_of(estimate.hands)
         recorder.write(estimate, surfaces if options.surface else None, frame.recorded_ns)
         if video is not None:
             drawn = self._overlay.draw(frame.image_rgb, estimate, surfaces)
