@@ -20,7 +20,8 @@ from tables import table
 
 from hand_pose_ros.data.folder import FolderSample, read_folder, read_image
 from hand_pose_ros.data.synthetic.keypoints import NoiseConfig, sample_hands
-from hand_pose_ros.evaluation.metrics import align_similarity, joint_errors, mpjpe_scaled, pa_mpjpe
+from hand_pose_ros.evaluation.alignment import align_similarity
+from hand_pose_ros.evaluation.metrics import joint_errors, mpjpe_scaled, pa_mpjpe
 from hand_pose_ros.hand.skeleton import DEFAULT_ANCHOR_LENGTH
 from hand_pose_ros.models.keypoints import KeypointEncoder, KeypointObservation, canonical_view
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig

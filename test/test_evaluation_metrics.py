@@ -9,7 +9,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
 from hand_pose_ros.errors import InputError, ShapeError
-from hand_pose_ros.evaluation import metrics
+from hand_pose_ros.evaluation import alignment, metrics
 from hand_pose_ros.hand.kinematics import forward_kinematics
 
 SCALED = [metrics.mpjpe_scaled, metrics.pa_mpjpe]
@@ -88,7 +88,7 @@ def test_root_relative_errors_do_not_see_what_they_align() -> None:
 
 def test_alignment_never_makes_it_worse() -> None:
     predicted, true = pairs(50)
-    aligned = metrics.align_similarity(predicted, true)
+    aligned = alignment.align_similarity(predicted, true)
 
     def squares(points: np.ndarray) -> np.ndarray:
         return np.square(points - true).sum((-2, -1))
@@ -116,15 +116,21 @@ def test_acceleration_of_a_known_motion() -> None:
     np.testing.assert_allclose(metrics.acceleration_error(falling, steady, 30.0), 1800.0)
 
 
-@pytest.mark.parametrize("metric", [*ALL, metrics.joint_errors, metrics.align_similarity])
+@pytest.mark.parametrize("metric", [*ALL, metrics.joint_errors, alignment.align_similarity])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_located(metric, bad: float) -> None:
     predicted, true = pairs()
     predicted[3, 4, 1] = bad
     with pytest.raises(InputError, match=r"predicted .* \(3, 4, 1\)"):
         metric(predicted, true)
+
+
+@pytest.mark.parametrize("metric", [*ALL, metrics.joint_errors, alignment.align_similarity])
+def test_true_joints_at_infinity_are_located(metric) -> None:
+    predicted, true = pairs()
+    true[3, 4, 1] = np.inf
     with pytest.raises(InputError, match=r"true .* \(3, 4, 1\)"):
-        metric(true, predicted)
+        metric(predicted, true)
 
 
 @pytest.mark.parametrize("metric", SCALED)
@@ -147,7 +153,7 @@ def test_shapes_are_checked(metric) -> None:
         metric(predicted[:, :20], true[:, :20])
 
 
-@pytest.mark.parametrize("errors", [[], [1.0, np.nan]])
+@pytest.mark.parametrize("errors", [[], [np.nan, np.nan], [1.0, np.inf]])
 def test_pck_of_nothing_is_refused(errors: list[float]) -> None:
     with pytest.raises(InputError, match="errors_mm"):
         metrics.pck_auc(errors)

@@ -13,6 +13,22 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="keypoints", metavar="NAME", help="see `hand-pose models`"
     )
+    add_engine(parser)
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add `--model` for one or several; None where nobody names one."""
+    parser.add_argument(
+        "--model",
+        action="extend",
+        nargs="+",
+        metavar="NAME",
+        help="one or several, see `hand-pose models` (default: keypoints)",
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add `--engine`: what executes the networks."""
     parser.add_argument(
         "--engine", default="auto", metavar="NAME", help="see `hand-pose models`; default: auto"
     )

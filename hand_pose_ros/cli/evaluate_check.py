@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _datasets() -> str:
     return "\n".join(lines)
 
 
-def run_check(args: argparse.Namespace) -> int:
+def run_check(args: argparse.Namespace, path: Path) -> int:
     """Print what is wrong with a dataset, a line for each problem; 2 where there is any."""
     from collections import Counter
 
@@ -56,7 +57,7 @@ def run_check(args: argparse.Namespace) -> int:
         if told[problem.kind] <= MOST_LINES:
             tqdm.write(" ".join(str(problem).split()))
 
-    dataset = open_dataset(args.dataset, args.format or "folder", args.split)
+    dataset = open_dataset(path, args.format or "folder", args.split)
     found = check_dataset(
         dataset,
         tell,

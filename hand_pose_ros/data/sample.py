@@ -33,6 +33,8 @@ class LabelledHand:
         visible: (21,) which joints are in the image and not hidden; None where not known.
         box: x, y, width, height [px]; None where not known.
         vertices: (V, 3) surface [m], camera optical frame; None where there is none.
+        box_labelled: whether the dataset itself has the box; otherwise it was put around the true
+            joints, and an estimator that is told it is told something of them.
 
     Raises:
         ShapeError: an array has another shape.
@@ -45,6 +47,7 @@ class LabelledHand:
     visible: npt.NDArray[np.bool_] | None = None
     box: tuple[float, float, float, float] | None = None
     vertices: Array | None = None
+    box_labelled: bool = True
 
     def __post_init__(self) -> None:
         if self.side is not None and self.side not in SIDES:

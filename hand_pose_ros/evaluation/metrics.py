@@ -1,8 +1,9 @@
 """Errors between estimated and true hands, per sample, in millimetres.
 
 All take points in metres, (*batch, 21, 3) in the order of `skeleton.KEYPOINTS`, and compute in
-float64. What is compared in which frame is the protocol; each docstring states it, and a number is
-worth nothing without it.
+float64. A joint whose truth is NaN is not known: its error is NaN, and means pass it over. What is
+compared in which frame is the protocol; each docstring states it, and a number is worth nothing
+without it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError, ShapeError
-from hand_pose_ros.hand.skeleton import KEYPOINTS
-
-MM_PER_M = 1000.0
-WRIST = KEYPOINTS.index("wrist")
-MIDDLE_MCP = KEYPOINTS.index("middle_mcp")
+from hand_pose_ros.evaluation.alignment import align_similarity, fit_bone, fit_root
+from hand_pose_ros.evaluation.points import (
+    MM_PER_M,
+    Array,
+    Errors,
+    checked_pair,
+    checked_sequence,
+    mean_known,
+)
 
 AUC_RANGE_MM = (20.0, 50.0)
 """The thresholds that PCK curves of hands are integrated between."""
@@ -23,32 +28,34 @@ AUC_RANGE_MM = (20.0, 50.0)
 AUC_STEPS = 100
 """Thresholds on the PCK curve, as in the evaluation scripts of Zimmermann and Brox 2017."""
 
-Array = npt.NDArray[np.float64]
-Errors = Array | np.float64  # one number per sample of a batch, or of one hand
-
 
 def joint_errors(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
     """Return each joint's distance to its true place (*batch, 21) [mm], the points as they are.
 
     Raises:
         ShapeError: the two differ in shape, or are not (*batch, 21, 3).
-        InputError: a value is not finite.
+        InputError: a predicted value is not finite, or a true one infinite.
     """
-    predicted, true = _checked_pair(predicted, true)
-    return np.linalg.norm(predicted - true, axis=-1) * MM_PER_M
+    return distances(*checked_pair(predicted, true))
+
+
+def distances(predicted: Array, true: Array) -> Array:
+    """Return how far points (*batch, point, 3) [m] are apart (*batch, point) [mm]."""
+    return np.asarray(np.linalg.norm(predicted - true, axis=-1) * MM_PER_M)
 
 
 def mpjpe_absolute(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm] in the camera frame, nothing aligned."""
-    return joint_errors(predicted, true).mean(-1)
+    return mean_known(joint_errors(predicted, true))
 
 
 def mpjpe_root(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     """Return the mean joint error (*batch,) [mm] with both wrists at the origin.
 
-    The wrist counts among the 21 joints, with error 0.
+    The wrist counts among the 21 joints, with error 0. Without a known wrist it is NaN.
     """
-    return mpjpe_absolute(*_root_relative(predicted, true))
+    predicted, true = checked_pair(predicted, true)
+    return mean_known(distances(fit_root(predicted, true).apply(predicted), true))
 
 
 def mpjpe_scaled(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
@@ -59,8 +66,8 @@ def mpjpe_scaled(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
     Raises:
         InputError: a hand whose wrist and middle MCP coincide has no scale; or as `joint_errors`.
     """
-    predicted, true = _root_relative(predicted, true)
-    return mpjpe_absolute(predicted * _anchor_scale(predicted, true), true)
+    predicted, true = checked_pair(predicted, true)
+    return mean_known(distances(fit_bone(predicted, true).apply(predicted), true))
 
 
 def pa_mpjpe(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
@@ -74,42 +81,47 @@ def pa_mpjpe(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Errors:
 
     Source: Umeyama 1991.
     """
-    return mpjpe_absolute(align_similarity(predicted, true), true)
+    predicted, true = checked_pair(predicted, true)
+    return mean_known(distances(align_similarity(predicted, true), true))
 
 
-def align_similarity(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:
-    """Return the predicted points (*batch, 21, 3) [m] moved, turned and scaled onto the true ones.
+def root_place_error(
+    predicted: npt.ArrayLike,
+    true: npt.ArrayLike,
+    predicted_other: npt.ArrayLike,
+    true_other: npt.ArrayLike,
+) -> Errors:
+    """Return how far off one wrist is from the other (*batch,) [mm]: MRRPE is its mean.
 
-    Raises:
-        InputError: all points of a hand coincide; or as `joint_errors`.
+    Args:
+        predicted: (*batch, 21, 3) [m], camera frame, one hand of a pair.
+        true: likewise.
+        predicted_other: the other hand; the error is the same either way round.
+        true_other: likewise.
 
-    Source: Umeyama 1991, equations 40 to 43.
+    Source: Moon et al. 2020, InterHand2.6M, section 6: mean relative-root position error.
     """
-    predicted, true = _checked_pair(predicted, true)
-    mean_predicted = predicted.mean(-2, keepdims=True)
-    mean_true = true.mean(-2, keepdims=True)
-    source, target = predicted - mean_predicted, true - mean_true
-    spread = np.square(source).sum((-2, -1))
-    _refuse_points(spread, "predicted")
-    _refuse_points(np.square(target).sum((-2, -1)), "true")
-    left, stretch, right = np.linalg.svd(np.swapaxes(target, -1, -2) @ source)
-    sign = np.sign(np.linalg.det(left @ right))
-    left[..., :, 2] *= sign[..., None]
-    stretch[..., 2] *= sign
-    rotation = left @ right
-    scale = (stretch.sum(-1) / spread)[..., None, None]
-    return scale * source @ np.swapaxes(rotation, -1, -2) + mean_true
+    first = checked_pair(predicted, true)
+    second = checked_pair(predicted_other, true_other)
+    guess, truth = (a[..., 0, :] - b[..., 0, :] for a, b in zip(first, second, strict=True))
+    return np.asarray(np.linalg.norm(guess - truth, axis=-1) * MM_PER_M)[()]
 
 
 def pck(errors_mm: npt.ArrayLike, thresholds_mm: npt.ArrayLike) -> Array:
     """Return the share of joints (threshold,) whose error is at most each threshold [mm].
 
-    `errors_mm` is what `joint_errors` made of the points, aligned as the protocol at hand says.
+    `errors_mm` is what `joint_errors` made of the points, aligned as the protocol at hand says;
+    those that are NaN are not known and not counted.
+
+    Raises:
+        InputError: no error is known, or one is infinite.
     """
     errors = np.asarray(errors_mm, dtype=np.float64).ravel()
-    _refuse_empty_or_nan(errors, "errors_mm")
+    known = errors[~np.isnan(errors)]
+    if known.size == 0 or np.isinf(known).any():
+        raise InputError(f"errors_mm must be finite numbers, at least one; {known.size} came")
     thresholds = np.asarray(thresholds_mm, dtype=np.float64)
-    return np.searchsorted(np.sort(errors), thresholds, side="right") / errors.size
+    return np.searchsorted(np.sort(known), thresholds, side="right") / known.size
 
 
 def pck_auc(
@@ -118,9 +130,13 @@ def pck_auc(
     """Return the area under the PCK curve between two thresholds, 0 to 1 (trapezoids)."""
     if not 0.0 <= low_mm < high_mm:
         raise InputError(f"PCK thresholds are {low_mm}, {high_mm}; they must rise from 0 or more")
-    thresholds = np.linspace(low_mm, high_mm, AUC_STEPS)
-    curve = pck(errors_mm, thresholds)
-    return float((curve[1:] + curve[:-1]).mean() / 2.0)
+    return area(pck(errors_mm, np.linspace(low_mm, high_mm, AUC_STEPS)))
+
+
+def area(curve: npt.ArrayLike) -> float:
+    """Return the area under a curve at evenly spaced places (trapezoids), over its width."""
+    values = np.asarray(curve, np.float64)
+    return float((values[1:] + values[:-1]).mean() / 2.0)
 
 
 def acceleration(points: npt.ArrayLike, rate_hz: float | None = None) -> Array:
@@ -129,8 +145,8 @@ def acceleration(points: npt.ArrayLike, rate_hz: float | None = None) -> Array:
     The second difference of consecutive frames: in mm per frame squared, or, with a frame rate, in
     mm/s^2. Without ground truth, on calm motion, this is the jitter.
     """
-    points = _checked_sequence(points, "points")
-    return np.linalg.norm(_second_difference(points, rate_hz), axis=-1).mean(-1)
+    points = checked_sequence(points, "points")
+    return np.asarray(np.linalg.norm(_second_difference(points, rate_hz), axis=-1).mean(-1))
 
 
 def acceleration_error(
@@ -139,76 +155,16 @@ def acceleration_error(
     """Return the mean distance (frame - 2,) between estimated and true joint accelerations.
 
     Both are sequences (frame, 21, 3) in the same frame of reference; in mm per frame squared, or,
-    with a frame rate, in mm/s^2.
+    with a frame rate, in mm/s^2. Joints that are not known in all three frames are passed over.
 
     Source: Kanazawa et al. 2019, Learning 3D human dynamics from video, section 5.
     """
-    predicted, true = _checked_pair(predicted, true)
-    _checked_sequence(true, "points")
+    predicted, true = checked_pair(predicted, true)
+    if true.ndim != 3 or len(true) < 3:
+        raise ShapeError(f"points have shape {true.shape}; a sequence is (3 or more, 21, 3)")
     difference = _second_difference(predicted - true, rate_hz)
-    return np.linalg.norm(difference, axis=-1).mean(-1)
+    return np.asarray(mean_known(np.linalg.norm(difference, axis=-1)))
 
 
 def _second_difference(points: Array, rate_hz: float | None) -> Array:
     return np.diff(points, n=2, axis=0) * MM_PER_M * (1.0 if rate_hz is None else rate_hz**2)
-
-
-def _checked(values: npt.ArrayLike, name: str) -> Array:
-    points = np.asarray(values, dtype=np.float64)
-    if points.shape[-2:] != (len(KEYPOINTS), 3):
-        raise ShapeError(f"{name} points have shape {points.shape}; they must be (*, 21, 3)")
-    finite = np.isfinite(points)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise InputError(f"{name} points have a value that is not finite, the first at {where}")
-    return points
-
-
-def _checked_pair(predicted: npt.ArrayLike, true: npt.ArrayLike) -> tuple[Array, Array]:
-    predicted, true = _checked(predicted, "predicted"), _checked(true, "true")
-    if predicted.shape != true.shape:
-        raise ShapeError(
-            f"predicted points have shape {predicted.shape}, true points {true.shape}; "
-            "they must be alike"
-        )
-    return predicted, true
-
-
-def _checked_sequence(values: npt.ArrayLike, name: str) -> Array:
-    points = _checked(values, name)
-    if points.ndim != 3 or len(points) < 3:
-        raise ShapeError(f"{name} have shape {points.shape}; a sequence is (3 or more, 21, 3)")
-    return points
-
-
-def _root_relative(predicted: npt.ArrayLike, true: npt.ArrayLike) -> tuple[Array, Array]:
-    predicted, true = _checked_pair(predicted, true)
-    return predicted - predicted[..., WRIST, None, :], true - true[..., WRIST, None, :]
-
-
-def _anchor_scale(predicted: Array, true: Array) -> Array:
-    lengths = []
-    for name, points in (("predicted", predicted), ("true", true)):
-        length = np.linalg.norm(points[..., MIDDLE_MCP, :], axis=-1)
-        if (length <= 0.0).any():
-            raise InputError(
-                f"{name} hand {_first(length <= 0.0)} has its middle MCP on its wrist"
-            )
-        lengths.append(length)
-    return (lengths[1] / lengths[0])[..., None, None]
-
-
-def _refuse_points(spread: Errors, name: str) -> None:
-    shrunk = spread <= 1e-18
-    if np.any(shrunk):
-        raise InputError(f"{name} hand {_first(shrunk)} has all its points in one place")
-
-
-def _refuse_empty_or_nan(errors: Array, name: str) -> None:
-    if errors.size == 0 or not np.isfinite(errors).all():
-        raise InputError(f"{name} must be finite numbers, at least one; {errors.size} came")
-
-
-def _first(mask: npt.ArrayLike) -> tuple[int, ...]:
-    """Return the batch index of the first hand that is marked, () for a single hand."""
-    return tuple(int(i) for i in np.argwhere(np.asarray(mask))[0])

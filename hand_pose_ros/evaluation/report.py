@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError
+from hand_pose_ros.evaluation.alignment import align_similarity
 from hand_pose_ros.evaluation.metrics import (
     AUC_RANGE_MM,
-    align_similarity,
     joint_errors,
     mpjpe_absolute,
     mpjpe_root,

@@ -89,6 +89,17 @@ def estimate_still(
     detection = detector.detect_one(image_rgb, box, side)
     if detection is None:
         return None
+    return pose_still(detection, image_rgb, camera, lift, hand_scale)
+
+
+def pose_still(
+    detection: Detection,
+    image_rgb: npt.NDArray[np.uint8],
+    camera: Camera,
+    lift: Lift,
+    hand_scale: float = 0.0,
+) -> StillEstimate:
+    """Return the hand of a detection; see `predict_folder` for the rest."""
     hand = Tracked("0", detection.side, detection.side_score, detection, is_new=True)
     state = HandState(EstimatorConfig(hand_scale, smoothing=SmoothingConfig(enabled=False)))
     lifted = lift([detection], camera, image_rgb)

@@ -69,9 +69,10 @@ def labelled_hand(
     """
     if keypoints_px is None and keypoints is not None and camera is not None:
         keypoints_px = camera.project(keypoints)
+    labelled = box is not None
     if box is None and keypoints_px is not None:
         box = box_of(keypoints_px)
-    return LabelledHand(side, keypoints, keypoints_px, visible, box, vertices)
+    return LabelledHand(side, keypoints, keypoints_px, visible, box, vertices, labelled)
 
 
 def box_of(points_px: Array) -> tuple[float, float, float, float] | None:

@@ -1,0 +1,183 @@
+"""What a run amounts to: rows reduced to numbers in constant memory."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hand_pose_ros.evaluation.metrics import root_place_error
+from hand_pose_ros.evaluation.points import Array, mean_known
+from hand_pose_ros.evaluation.protocols import Protocol
+from hand_pose_ros.evaluation.rows import NO_HAND, NO_SIDE, Rows
+from hand_pose_ros.evaluation.steps import StepTally
+from hand_pose_ros.evaluation.surfaces import ALIGNMENTS, SurfaceScore
+from hand_pose_ros.evaluation.tally import Tally
+from hand_pose_ros.hand.skeleton import SIDES
+
+EVERYTHING = ""
+"""The label of all images together."""
+
+MOST_LABELS = 64
+"""Groups of images beyond these are only counted together."""
+
+KEPT = 6
+"""How many of the best and of the worst hands are kept."""
+
+
+@dataclass
+class EstimatorSummary:
+    """What one estimator's answers amount to.
+
+    Attributes:
+        name: of the estimator.
+        protocols: the errors that are taken; the first is what hands are ordered by.
+        hands: true hands with a known joint.
+        found: of those, answered.
+        extra: hands that were seen and are none that is labelled.
+        sided: hands found, of a known side, of which the estimator itself said the side.
+        right_side: of those, with the right one.
+        tallies: by protocol, then by label of a group of images.
+        surfaces: sums and counts of `SurfaceScore` under each alignment.
+        mrrpe: sum [mm] and number of pairs.
+        steps: from frame to frame.
+    """
+
+    name: str
+    protocols: Sequence[Protocol]
+    hands: int = 0
+    found: int = 0
+    extra: int = 0
+    sided: int = 0
+    right_side: int = 0
+    tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    surfaces: Array = field(default_factory=lambda: np.zeros((2, len(ALIGNMENTS), 3)))
+    mrrpe: tuple[float, int] = (0.0, 0)
+    steps: StepTally = field(default_factory=StepTally)
+    _best: list[tuple[float, int, Any]] = field(default_factory=list)
+    _worst: list[tuple[float, int, Any]] = field(default_factory=list)
+
+    def add(self, rows: Rows) -> None:
+        """Add the rows of this estimator; those of one image come together."""
+        self.extra += int((rows["found"] & (rows["hand"] == NO_HAND)).sum())
+        known = ~np.isnan(rows["true"][..., 0]).all(-1)
+        labelled = rows[(rows["hand"] != NO_HAND) & known]
+        found = labelled[labelled["found"]]
+        self.hands += len(labelled)
+        self.found += len(found)
+        told = found[~found["side_given"] & (found["side"] != NO_SIDE)]
+        told = told[told["true_side"] != NO_SIDE]
+        self.sided += len(told)
+        self.right_side += int((told["side"] == told["true_side"]).sum())
+        for place, protocol in enumerate(self.protocols):
+            errors = self._errors(protocol, found)
+            if place == 0:
+                self._keep(found, np.asarray(mean_known(errors)))
+                self.steps.add(found, np.asarray(mean_known(errors)))
+            self._tally(protocol, found, errors)
+        self._add_surfaces(found)
+        self._add_pairs(found[found["placed"]])
+
+    @property
+    def best(self) -> list[tuple[float, Any]]:
+        """The hands with the least error under the first protocol [mm], the least first."""
+        return [(-key, row) for key, _, row in sorted(self._best, reverse=True)]
+
+    @property
+    def worst(self) -> list[tuple[float, Any]]:
+        """Those with the greatest error, the greatest first."""
+        return [(key, row) for key, _, row in sorted(self._worst, reverse=True)]
+
+    def surface(self) -> dict[str, SurfaceScore]:
+        """Return the means of the surfaces under each alignment, NaN where there were none."""
+        sums, counts = self.surfaces
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return {
+            name: SurfaceScore(*map(float, row))
+            for name, row in zip(ALIGNMENTS, means, strict=True)
+        }
+
+    def _errors(self, protocol: Protocol, found: Rows) -> Array:
+        errors = protocol.errors(found["guess"], found["true"], found["visible"])
+        if protocol.in_camera:
+            errors = np.where(found["placed"][:, None], errors, np.nan)
+        return errors
+
+    def _tally(self, protocol: Protocol, found: Rows, errors: Array) -> None:
+        tallies = self.tallies.setdefault(protocol.name, {EVERYTHING: Tally(protocol)})
+        tallies[EVERYTHING].add(errors)
+        for groups in np.unique(found["groups"]) if len(found) else ():
+            chosen = found["groups"] == groups
+            for label in labels_of(groups.decode()):
+                if label not in tallies and len(tallies) > MOST_LABELS:
+                    continue
+                tally = tallies.setdefault(label, Tally(protocol, medians=False))
+                tally.add(errors[chosen])
+
+    def _add_surfaces(self, found: Rows) -> None:
+        known = ~np.isnan(found["surface"])
+        self.surfaces[0] += np.where(known, found["surface"], 0.0).sum(0)
+        self.surfaces[1] += known.sum(0)
+
+    def _add_pairs(self, found: Rows) -> None:
+        """Add how far left hands are from the right ones of the same images."""
+        left, right = (found[found["true_side"] == SIDES.index(side)] for side in SIDES)
+        _, first, second = np.intersect1d(left["image"], right["image"], return_indices=True)
+        if len(first):
+            a, b = left[first], right[second]
+            errors = np.asarray(root_place_error(a["guess"], a["true"], b["guess"], b["true"]))
+            errors = errors[~np.isnan(errors)]
+            self.mrrpe = (self.mrrpe[0] + float(errors.sum()), self.mrrpe[1] + len(errors))
+
+    def _keep(self, found: Rows, errors: Array) -> None:
+        for heap, sign in ((self._best, -1.0), (self._worst, 1.0)):
+            order = np.argsort(-sign * errors, kind="stable")[:KEPT]
+            for place in order[~np.isnan(errors[order])]:
+                key = (sign * float(errors[place]), -int(found[place]["image"]))
+                entry = (*key, found[place].copy())
+                if len(heap) < KEPT:
+                    heapq.heappush(heap, entry)
+                elif entry[:2] > heap[0][:2]:
+                    heapq.heapreplace(heap, entry)
+
+
+@dataclass
+class RunSummary:
+    """What every estimator of a run amounts to.
+
+    Attributes:
+        protocols: the errors that are taken.
+        estimators: in the order of their numbers.
+        images: images seen.
+        labels: of the groups of images, as far as they were counted.
+    """
+
+    protocols: Sequence[Protocol]
+    estimators: Sequence[EstimatorSummary]
+    images: int = 0
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of groups of images, sorted; without that of all images."""
+        first = self.estimators[0].tallies if self.estimators else {}
+        return sorted({label for tallies in first.values() for label in tallies} - {EVERYTHING})
+
+
+def summarize(
+    chunks: Iterable[Rows], names: Sequence[str], protocols: Sequence[Protocol]
+) -> RunSummary:
+    """Return the summary of rows that come in pieces, each of whole images in their order."""
+    summary = RunSummary(protocols, [EstimatorSummary(name, protocols) for name in names])
+    for chunk in chunks:
+        summary.images += int(chunk["last"].sum())
+        for number, estimator in enumerate(summary.estimators):
+            estimator.add(chunk[chunk["estimator"] == number])
+    return summary
+
+
+def labels_of(groups: str) -> list[str]:
+    """Return what an image counts for: each of its groups, such as "kind=single"."""
+    return groups.split(",") if groups else []

@@ -1,0 +1,271 @@
+"""`hand-pose evaluate` on datasets: tables, files, a page of its own, what is gone on with."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+from evaluation_samples import CAMERA, hand_joints, wrong_by
+
+from hand_pose_ros.cli.main import main
+from hand_pose_ros.evaluation.metrics import mpjpe_root, pa_mpjpe
+from hand_pose_ros.runtime import panel
+from hand_pose_ros.runtime.panel import GIVEN, HandPanel, PanelConfig
+from hand_pose_ros.runtime.still import StillDetector
+
+COUNT = 9
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write a folder dataset of left hands in a sequence, and what two estimators say of it."""
+    root = tmp_path / "data"
+    (root / "images").mkdir(parents=True)
+    true = hand_joints(COUNT)
+    images = {}
+    for number, joints in enumerate(true):
+        name = f"{number}.png"
+        cv2.imwrite(str(root / "images" / name), np.full((240, 320, 3), 90 + number, np.uint8))
+        images[name] = {"side": "left", "K": CAMERA.K.tolist(), "keypoints": joints.tolist()}
+        images[name] |= {"sequence": "one", "index": number}
+    (root / "annotations.json").write_text(json.dumps({"images": images}))
+    guess = true + np.stack([wrong_by(number, 0) for number in range(COUNT)])
+    hands = {
+        f"{n}.png": {"keypoints": points.tolist(), "side": "left"}
+        for n, points in enumerate(guess)
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"images": {**hands, "4.png": None}}))
+    np.save(tmp_path / "b.npy", guess.astype(np.float64))
+    return tmp_path
+
+
+def guesses() -> tuple[np.ndarray, np.ndarray]:
+    true = hand_joints(COUNT)
+    return true + np.stack([wrong_by(number, 0) for number in range(COUNT)]), true
+
+
+def evaluate(folder: Path, *more: str) -> int:
+    words = [f"--predictions={name}={folder / name}" for name in ("a.json", "b.npy")]
+    return main(["evaluate", str(folder / "data"), *words, *more])
+
+
+def test_predictions_of_both_kinds_are_scored_and_written(folder, capsys) -> None:
+    out = folder / "out"
+    assert evaluate(folder, "--out", str(out), "--protocol", "wrist", "pa") == 0
+    shown = re.sub(" +", " ", capsys.readouterr().out)
+    guess, true = guesses()
+    expected = mpjpe_root(guess, true).mean(), pa_mpjpe(guess, true).mean()
+    assert (
+        f"| b.npy | 9/9 | 0 | 100.0% | {expected[0]:.2f} | {expected[1]:.2f} |"
+        in shown.replace("given", "100.0%")
+    )
+    assert "| a.json | 8/9 |" in shown
+    assert re.search(r"9 images in \d+\.\d s, \d+\.\d a second; peak memory \d+ MB", shown)
+    scores = json.loads((out / "scores.json").read_text())
+    pa = scores["estimators"]["b.npy"]["protocols"]["pa"]
+    assert pa["mpjpe_mm"] == pytest.approx(expected[1], abs=1e-6)
+    assert scores["protocols"]["pa"]["source"].startswith("Umeyama")
+    assert scores["estimators"]["a.json"]["right_side"] == 1.0
+    assert "### wrist" in (out / "scores.md").read_text()
+
+
+class Links(HTMLParser):
+    """Collects what a page would load, and its open elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and value and not value.startswith("#"):
+                self.loaded.append(value)
+
+
+def test_the_page_needs_nothing_else(folder) -> None:
+    assert evaluate(folder, "--out", str(folder / "out")) == 0
+    page = (folder / "out" / "report.html").read_text()
+    links = Links()
+    links.feed(page)
+    assert "script" not in links.tags and "link" not in links.tags
+    assert {link.split(",")[0] for link in links.loaded} == {"data:image/jpeg;base64"}
+    assert len(links.loaded) == 2 * (6 + 6)  # two estimators, the best and the worst of each
+    assert page.count("<svg") == 4 + 2 + 1  # curves, joints, fingers, one sequence
+    assert "url(http" not in page and "@import" not in page
+    for text in ("worst 1: ", "one, hand 0", "best similarity (Procrustes) alignment", "b.npy"):
+        assert text in page
+
+
+def test_a_second_call_looks_at_nothing_again_and_may_ask_for_other_protocols(
+    folder, capsys
+) -> None:
+    out = str(folder / "out")
+    assert evaluate(folder, "--out", out) == 0
+    assert evaluate(folder, "--out", out, "--protocol", "middle-mcp", "--workers", "2") == 0
+    shown = capsys.readouterr().out
+    assert "0 images in" in shown and "9 were there before" in shown
+    assert "### middle-mcp" in shown
+
+
+def test_other_settings_in_the_same_folder_are_refused(folder, capsys) -> None:
+    out = str(folder / "out")
+    assert evaluate(folder, "--out", out) == 0
+    assert evaluate(folder, "--out", out, "--limit", "3") == 2
+    assert "holds a run with images 9, this one has 3" in capsys.readouterr().err
+    (folder / "a.json").write_text((folder / "a.json").read_text() + "\n")
+    assert evaluate(folder, "--out", out) == 2
+    assert "holds a run with predictions" in capsys.readouterr().err
+
+
+def test_processes_make_the_same_scores(folder) -> None:
+    for name, more in (("one", ()), ("two", ("--workers", "2"))):
+        assert evaluate(folder, "--out", str(folder / name), *more) == 0
+    one, two = (json.loads((folder / name / "scores.json").read_text()) for name in ("one", "two"))
+    # Sums of other pieces differ in their last digits.
+    assert rounded(one["estimators"]) == rounded(two["estimators"])
+
+
+def rounded(content):
+    if isinstance(content, dict):
+        return {name: rounded(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [rounded(value) for value in content]
+    return round(content, 9) if isinstance(content, float) else content
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "root"], "protocol is 'root'; it must be one of pa, wrist-scaled"),
+        (["--predictions", "x.json"], "--predictions is 'x.json'; it must be NAME=FILE"),
+        (["--predictions", "x=none.json"], "there is no such file"),
+        (["--predictions", "a.json=b.npy"], "each needs a name of its own"),
+        (["--given", "all"], "given is 'all'; it must be one of labelled, box, nothing"),
+        (["--workers", "0"], "workers is 0"),
+        (["--model", "none"], "none"),
+        (["--split", "test"], "split is 'test'; folder has all"),
+        (["--rate", "0"], "frame rate is 0.0 Hz"),
+        (["--truth", "x.mcap"], "--truth needs --format bag"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words, message, folder, capsys) -> None:
+    assert evaluate(folder, *words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("c.json", "[]", "must be an object"),
+        ("c.json", '{"images": []}', 'must be an object with "images"'),
+        ("c.json", '{"images": {}}', "images['0.png'] is missing"),
+        ("c.json", '{"images": {"0.png": 3}}', "images['0.png'] is 3"),
+        ("c.json", '{"images": {"0.png": {"keypoints": "x"}}}', "are no numbers"),
+        ("c.json", '{"images": {"0.png": {"keypoints": [[1, 2]]}}}', "have shape (1, 2)"),
+        ("c.npy", "text", "is no array"),
+        ("c.txt", "", "must be a .json or a .npy file"),
+    ],
+)
+def test_predictions_that_are_none_are_named(name, content, message, folder, capsys) -> None:
+    (folder / name).write_text(content)
+    words = ["evaluate", str(folder / "data"), "--predictions", f"c={folder / name}"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert message in error and name in error
+
+
+@pytest.mark.parametrize("shape", [(8, 21, 3), (9, 20, 3), (9, 3, 21, 3)])
+def test_arrays_of_another_shape_are_refused(shape, folder, capsys) -> None:
+    np.save(folder / "c.npy", np.zeros(shape))
+    words = ["evaluate", str(folder / "data"), "--predictions", f"c={folder / 'c.npy'}"]
+    assert main(words) == 2
+    assert "it must be floats (9, 21, 3) or (9, 2, 21, 3)" in capsys.readouterr().err
+
+
+def test_of_an_array_of_two_hands_the_one_of_the_side_counts(folder) -> None:
+    guess, true = guesses()
+    both = np.stack((guess, np.full_like(guess, np.nan)), axis=1)
+    both[3:, 1] = guess[3:] + 0.3
+    np.save(folder / "c.npy", both)
+    out = folder / "out"
+    words = ["--predictions", f"c={folder / 'c.npy'}", "--out", str(out), "--protocol", "wrist"]
+    assert main(["evaluate", str(folder / "data"), *words]) == 0
+    scored = json.loads((out / "scores.json").read_text())["estimators"]["c"]
+    assert (scored["found"], scored["extra"]) == (9, 6)
+    expected = mpjpe_root(guess, true).mean()
+    assert scored["protocols"]["wrist"]["mpjpe_mm"] == pytest.approx(expected, abs=1e-6)
+
+
+# --- the panel of our models and the peer -----------------------------------------------------
+
+
+class Told(StillDetector):
+    """Stands in for the detector and notes what it is told."""
+
+    calls: ClassVar[list[tuple]]
+
+    def __init__(self, hands, views, *, detector, engine) -> None:
+        self.kind = (hands, views, detector)
+
+    def detect_one(self, image_rgb, box, side):
+        Told.calls.append((*self.kind, box, side))
+
+    def detect(self, image_rgb):
+        Told.calls.append(self.kind)
+        return []
+
+
+@pytest.mark.parametrize(
+    ("given", "boxes", "expected"),
+    [
+        ("labelled", [None], [(1, 4, "own", None, "left")]),
+        ("labelled", [(1.0, 2.0, 3.0, 4.0)], [(1, 4, "own", (1.0, 2.0, 3.0, 4.0), "left")]),
+        ("labelled", ["derived"], [(1, 4, "own", None, "left")]),
+        ("box", ["derived"], [(1, 4, "own", (5.0, 6.0, 7.0, 8.0), "left")]),
+        ("nothing", [(1.0, 2.0, 3.0, 4.0)], [(2, 4, "own")]),
+        ("labelled", ["derived", "derived"], [(2, 4, "own")]),
+        ("labelled", [], [(2, 4, "own")]),
+        (
+            "box",
+            ["derived", (1.0, 2.0, 3.0, 4.0)],
+            [
+                (1, 4, "own", (5.0, 6.0, 7.0, 8.0), "left"),
+                (1, 4, "own", (1.0, 2.0, 3.0, 4.0), "left"),
+            ],
+        ),
+    ],
+)
+def test_estimators_are_told_what_was_asked_for(given, boxes, expected, monkeypatch) -> None:
+    from hand_pose_ros.data.sample import LabelledHand, LabelledImage
+
+    Told.calls = []
+    monkeypatch.setattr(panel, "StillDetector", Told)
+    monkeypatch.setattr(panel, "warm_up", lambda detector: None)
+    monkeypatch.setattr(panel, "still_lift", lambda name, engine: None)
+    joints = hand_joints(1)[0]
+    hands = tuple(
+        LabelledHand("left", joints, box=(5.0, 6.0, 7.0, 8.0), box_labelled=False)
+        if box == "derived"
+        else LabelledHand("left", joints, box=box)
+        for box in boxes
+    )
+    image = LabelledImage("a", lambda: None, CAMERA, hands)
+    config = PanelConfig(("keypoints",), True, "own", views=4, given=given)
+    answers = HandPanel(config)(0, image, np.zeros((240, 320, 3), np.uint8))
+    assert answers == {"keypoints": [], "mediapipe": []}
+    assert Told.calls[: len(expected)] == expected
+    # The peer looks once, with its own networks, and is told the same.
+    assert Told.calls[len(expected) :] == [(c[0], 0, "mediapipe", *c[3:]) for c in expected]
+
+
+def test_everything_that_can_be_given_is_explained() -> None:
+    assert all(GIVEN.values()) and set(GIVEN) == {"labelled", "box", "nothing"}
