@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from evaluation_samples import (
     CAMERA,
     MemoryDataset,
+    SlowJob,
     StubJob,
     StubPanel,
     hand_joints,
@@ -147,6 +154,51 @@ def test_several_processes_write_the_same_rows(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path / "three", workers=3)
     assert len(done.folder.parts) == 3
     assert rows_in(done.folder).tobytes() == rows_in(alone).tobytes()
+
+
+def test_processes_end_with_the_first_one_and_leave_whole_images(tmp_path) -> None:
+    code = (
+        "from evaluation_samples import SlowJob\n"
+        "from hand_pose_ros.evaluation.run import run_job\n"
+        "from pathlib import Path\n"
+        "import sys\n"
+        "if __name__ == '__main__':\n"
+        "    run_job(SlowJob(), Path(sys.argv[1]), workers=2)\n"
+    )
+    script = tmp_path / "first.py"
+    script.write_text(code)
+    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))
+    first = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    parts = [tmp_path / "out" / "rows" / f"{number:03d}.rows" for number in range(2)]
+    try:
+        _until(lambda: all(part.exists() and part.stat().st_size for part in parts))
+    finally:
+        first.kill()
+        first.wait()
+
+    def unlocked() -> bool:
+        with suppress(InputError):
+            folder = RunFolder(tmp_path / "out", SlowJob().settings(), SlowJob().names, 40)
+            for part in folder.parts:
+                PartWriter(part).close()
+            return True
+        return False
+
+    _until(unlocked)
+    done = run_job(StubJob(), tmp_path / "out")
+    assert 0 < done.looked_at < 40
+    alone = run_job(StubJob(), tmp_path / "one").folder
+    assert rows_in(done.folder).tobytes() == rows_in(alone).tobytes()
+
+
+def _until(predicate, seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_an_error_in_a_process_arrives_and_the_rest_is_gone_on_with(tmp_path) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -209,17 +212,25 @@ def _share(counter: Any, stop: Any) -> None:
     global _shared
     _shared = counter, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    """End this process when the first one is gone, also where that was killed."""
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def _work(job: Job, part: Part) -> None:
     assert _shared is not None
     counter, stop = _shared
-    parent = multiprocessing.parent_process()
     dataset = job.dataset()
     for _ in _images_done(dataset, job.panel(len(dataset)), job.names, part):
         with counter.get_lock():
             counter.value += 1
-        if stop.is_set() or (parent is not None and not parent.is_alive()):
+        if stop.is_set():
             return
 
 
