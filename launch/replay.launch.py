@@ -1,8 +1,9 @@
 """The estimator on a recording: `ros2 launch hand_pose_ros replay.launch.py bag:=my_bag`.
 
 Plays the images of a bag into the node, records the hands that come out into another bag, and
-prints how many images were answered, how late, and the errors where the bag has true hands on
-`/truth/hand_poses`.
+scores them as `hand-pose evaluate` does: which images were answered, how late, how steady, and
+the errors where the bag has true hands on `/truth/hand_poses`. The table is printed and, with a
+report of curves over time, written into the folder `scores`.
 """
 
 import tempfile
@@ -45,7 +46,8 @@ ARGUMENTS = {
     "camera_info": ("", "its calibration; default: the one that goes with the images"),
     "rate": ("1.0", "speed of playing; below 1 where the estimator cannot keep up"),
     "queue_size": ("100", "images that may wait for the estimator; 1: the newest wins, as live"),
-    "truth": ("", "a bag with true hands; default: the recording itself, where it has some"),
+    "truth": ("", "true hands, a bag or a folder; default: the recording, where it has some"),
+    "scores": ("", "the folder of scores.json and report.html; default: out and _scores"),
     "params_file": (SETTINGS, "parameters"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
@@ -130,6 +132,8 @@ def replay(context):
     play += ["--topics", *played, "--qos-profile-overrides-path", reliable_qos(played)]
     player = ExecuteProcess(cmd=play, output="screen")
     command = ["ros2", "run", "hand_pose_ros", "evaluate", out, "--topic", f"/{NODE}/hand_poses"]
+    command += ["--source", bag, "--image-topic", image]
+    command += ["--out", value["scores"] or f"{out.rstrip('/')}_scores"]
     score = ExecuteProcess(cmd=[*command, *(["--truth", truth] if truth else [])], output="screen")
     enough = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(recorder)))
     finish = EmitEvent(

@@ -58,7 +58,7 @@ def evaluate(folder: Path, *more: str) -> int:
 def test_predictions_of_both_kinds_are_scored_and_written(folder, capsys) -> None:
     out = folder / "out"
     assert evaluate(folder, "--out", str(out), "--protocol", "wrist", "pa") == 0
-    shown = capsys.readouterr().out
+    shown = re.sub(" +", " ", capsys.readouterr().out)
     guess, true = guesses()
     expected = mpjpe_root(guess, true).mean(), pa_mpjpe(guess, true).mean()
     assert (

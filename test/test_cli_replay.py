@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,8 +17,9 @@ from hand_pose_ros.models.temporal import TemporalConfig, TemporalTransformer
 from hand_pose_ros.ros.bag import BagReader, BagWriter
 from hand_pose_ros.ros.camera_info import camera_info
 from hand_pose_ros.ros.conversions import hand_pose_array, hands_from_message, header, stamp_ns
+from hand_pose_ros.ros.hands_topic import TRUTH_TOPIC
 from hand_pose_ros.ros.replay import BAG, RESULTS, VIDEO, ReplayOptions, replay
-from hand_pose_ros.ros.truth import TRUTH_TOPIC, TruthScore, read_truth
+from hand_pose_ros.ros.truth import read_truth
 from hand_pose_ros.ros.typestore import rosbags_types
 from hand_pose_ros.runtime.config import EstimatorConfig, WindowConfig
 from hand_pose_ros.runtime.estimate import FrameEstimate
@@ -307,29 +307,6 @@ def test_a_folder_of_broken_images_is_an_error(tmp_path):
     with pytest.raises(InputError):
         replay(options(tmp_path / "photos", tmp_path / "out"), **stub(RIGHT))
     assert not (tmp_path / "out").exists()
-
-
-def test_the_score_pairs_hands_by_place_and_counts_the_rest():
-    right, left = truth_of(RIGHT, LEFT)
-    score = TruthScore({START_NS: (right, left)})
-    shifted = replace(left, keypoints=left.keypoints + (0.01, 0.0, 0.0))
-    far = replace(right, keypoints_px=right.keypoints_px + 4000.0)
-    score.add(START_NS, (shifted, far))
-    score.add(START_NS + 1, (right,))
-    counted = score.as_dict()
-    assert (counted["true_hands"], counted["found"], counted["hands_without_truth"]) == (2, 1, 1)
-    assert counted["errors_mm"]["absolute"] == pytest.approx(10.0)
-    assert counted["errors_mm"]["root_relative"] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_a_wrong_side_is_counted_and_no_hand_scores_nothing():
-    (right,) = truth_of(RIGHT)
-    score = TruthScore({START_NS: (right,)})
-    score.add(START_NS, (replace(right, side="left"),))
-    score.add(START_NS, ())
-    counted = score.as_dict()
-    assert (counted["true_hands"], counted["found"], counted["wrong_side"]) == (2, 1, 1)
-    assert TruthScore({}).as_dict() is None
 
 
 def test_truth_is_read_only_from_bags_that_have_it(bag, video):

@@ -13,7 +13,7 @@ from hand_pose_ros.errors import InputError, OutputError
 from hand_pose_ros.runtime.estimator import STAGES, Estimator
 from hand_pose_ros.runtime.output import OutputFolder
 from hand_pose_ros.runtime.results import camera_as_dict, frame_as_dict, rounded, write_json
-from hand_pose_ros.runtime.summary import Summary, accelerations, angles_outside
+from hand_pose_ros.runtime.summary import Summary
 
 MARK = "mark.json"
 
@@ -144,24 +144,6 @@ def test_a_summary_of_nothing_has_no_numbers_to_invent():
     assert summary["jitter_mm_per_s2"] == {"ours": None, "detector": None}
     short = summary_of(run(2))
     assert short["hands"]["0"]["bone_length_variation"] is None
-
-
-def test_angles_outside_their_limits_are_counted():
-    (hand,) = run(1)[0].hands
-    angles = hand.angles.copy()
-    angles[5], angles[9] = 9.0, np.nan
-    assert angles_outside(replace(hand, angles=angles)) == 2
-
-
-def test_acceleration_of_a_parabola():
-    """Golden: x = t^2 has the acceleration 2 m/s^2, at any spacing of the times."""
-    times = np.array([0.0, 0.1, 0.25, 0.3, 0.5])
-    points = np.zeros((5, 21, 3))
-    points[:, :, 0] = (times**2)[:, None]
-    stamps = (times * 1e9).astype(int).tolist()
-    np.testing.assert_allclose(accelerations(points, stamps, range(5)), [2000.0] * 3)
-    assert accelerations(points, stamps, [0, 1, 2, 9, 10]).tolist() == pytest.approx([2000.0])
-    assert accelerations(points[:2], stamps[:2], range(2)).size == 0
 
 
 def test_jitter_compares_hands_of_equal_size():

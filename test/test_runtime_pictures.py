@@ -8,11 +8,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from runtime_stubs import CAMERA, FRAME_NS, IMAGE, ExactLift, ScriptedDetector, true_hand
 
 from hand_pose_ros.errors import OutputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.kinematics import HandParameters, mirror_rotation
+from hand_pose_ros.hand.mesh import load_hand_mesh
 from hand_pose_ros.runtime.colors import KEYPOINT_COLORS, rgb255
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import MediaPipeDetector
@@ -20,7 +23,7 @@ from hand_pose_ros.runtime.estimate import ScaleSource
 from hand_pose_ros.runtime.estimator import Estimator
 from hand_pose_ros.runtime.overlay import Overlay, OverlayStyle, distance_of, label_of
 from hand_pose_ros.runtime.raster import blend_surface
-from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.surface import surface_of, surfaces_of
 from hand_pose_ros.runtime.video_writer import VideoWriter
 from hand_pose_ros.runtime.warm_up import drawn_hand, warm_up
 
@@ -53,6 +56,21 @@ def test_the_surface_encloses_the_joints_of_either_side(side):
     corners = vertices[faces]
     volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
     assert 1e-4 < volume < 6e-4, "outward winding, a hand's volume in cubic metres"
+
+
+def test_surfaces_made_together_are_those_of_the_parameters():
+    hands = [*estimate(true_hand("right")).hands, *estimate(true_hand("left")).hands]
+    hands = [replace(hand, id=str(k)) for k, hand in enumerate(hands)]
+    surfaces = surfaces_of(hands)
+    for hand in hands:
+        root = torch.from_numpy(hand.T_cam_wrist[:3, :3])
+        root = mirror_rotation(root) if hand.side == "left" else root
+        rest = (hand.angles[skeleton.WRIST_DOFS :], hand.bone_lengths, hand.offsets)
+        parameters = HandParameters(root, *(torch.from_numpy(array) for array in rest))
+        expected = load_hand_mesh().pose(parameters, hand.side).numpy() + hand.T_cam_wrist[:3, 3]
+        np.testing.assert_allclose(surfaces[hand.id][0], expected, atol=1e-7)
+        np.testing.assert_array_equal(surfaces[hand.id][1], surface_of(hand)[1])
+    assert surfaces_of([]) == {}
 
 
 def test_a_square_covers_its_own_pixels_with_smooth_edges():

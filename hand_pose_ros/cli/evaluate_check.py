@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_check(args: argparse.Namespace) -> int:
+def run_check(args: argparse.Namespace, path: Path) -> int:
     """Print what is wrong with a dataset, a line for each problem; 2 where there is any."""
     from tqdm import tqdm
 
@@ -42,7 +43,7 @@ def run_check(args: argparse.Namespace) -> int:
         if told <= MOST_LINES:
             tqdm.write(str(problem))
 
-    dataset = open_dataset(args.dataset, args.format or "folder", args.split)
+    dataset = open_dataset(path, args.format or "folder", args.split)
     found = check_dataset(
         dataset,
         tell,

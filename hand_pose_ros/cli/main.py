@@ -51,7 +51,7 @@ VERBS = (
     ),
     Verb(
         "evaluate",
-        "measure the error on a dataset with known hands",
+        "measure errors on a dataset with known hands, or of the hands in bags",
         "hand-pose evaluate my_dataset --format folder --peer mediapipe",
     ),
     Verb(

@@ -115,8 +115,8 @@ def _accelerated(value: float | None) -> str:
 
 
 def print_truth(truth: dict[str, Any]) -> None:
-    """Print what `ros.truth.TruthScore` counted for people."""
-    from hand_pose_ros.ros.truth import PROTOCOLS
+    """Print what `TruthScore` counted for people."""
+    from hand_pose_ros.evaluation.truth_score import PROTOCOLS
 
     print(
         f"against the truth: {truth['found']} of {truth['true_hands']} hands "

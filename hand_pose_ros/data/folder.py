@@ -9,8 +9,8 @@ Every field of an image may be missing. `K` is the 3x3 intrinsic matrix of that 
 missing; `keypoints` 21 points [m] in the camera optical frame, `box` x, y, w, h [px]. They are
 those of one hand; where an image shows more, of the first. Further fields are not read here:
 rendered datasets (`data.synthetic.output`) have all hands in `hands`, which `data.readers.folder`
-reads, and masks and depth beside the images. A folder that holds images directly, without
-annotations, is read too.
+reads, and masks and depth beside the images; `stamp_ns` says when an image was taken, for
+`evaluation.folder_truth`. A folder that holds images directly, without annotations, is read too.
 """
 
 from __future__ import annotations

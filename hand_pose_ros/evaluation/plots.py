@@ -21,6 +21,7 @@ COLORS = ("#2a6fdb", "#e0662f", "#2f9e6e", "#8a5cc2", "#c23b6b", "#7a7f87")
 """Of the estimators, in their order; again from the first where there are more."""
 
 _STYLE = {
+    "text.parse_math": False,  # a name with two $ is no formula
     "svg.fonttype": "none",  # text stays text, in the font of the page
     "svg.hashsalt": "hand_pose_ros",  # the same page from the same numbers
     "font.family": "sans-serif",
@@ -46,7 +47,7 @@ def pck_plot(
     thresholds_mm: Array, curves: Mapping[str, Array], title: str, areas: Mapping[str, float]
 ) -> str:
     """Return the share of joints within each distance, one line an estimator."""
-    with _figure(5.2, 3.7) as (axes, svg):
+    with figure(5.2, 3.7) as (axes, svg):
         for color, (name, curve) in zip(_colors(), curves.items(), strict=False):
             label = f"{name}  {areas[name]:.3f}"
             axes.plot(thresholds_mm, 100.0 * curve, color=color, linewidth=2.0, label=label)
@@ -60,7 +61,7 @@ def joint_plot(errors_mm: Mapping[str, Array], title: str) -> str:
     """Return the mean error of each of the 21 joints, finger by finger."""
     groups = [slice(0, 1), *(slice(1 + 4 * finger, 5 + 4 * finger) for finger in range(5))]
     places = np.array([0.0, *(1.6 + 4.7 * f + joint for f in range(5) for joint in range(4))])
-    with _figure(10.8, 3.5) as (axes, svg):
+    with figure(10.8, 3.5) as (axes, svg):
         for color, (name, errors) in zip(_colors(), errors_mm.items(), strict=False):
             for group in groups:
                 axes.plot(places[group], errors[group], "-o", color=color, markersize=4.5)
@@ -80,7 +81,7 @@ def finger_plot(errors_mm: Mapping[str, Mapping[str, float]], title: str) -> str
     """Return the mean error of each finger as bars."""
     fingers = list(next(iter(errors_mm.values())))
     width = 0.8 / len(errors_mm)
-    with _figure(10.8, 3.0) as (axes, svg):
+    with figure(10.8, 3.0) as (axes, svg):
         for place, (color, (name, means)) in enumerate(
             zip(_colors(), errors_mm.items(), strict=False)
         ):
@@ -96,7 +97,7 @@ def finger_plot(errors_mm: Mapping[str, Mapping[str, float]], title: str) -> str
 
 def time_plot(curves: Mapping[str, Sequence[tuple[int, float]]], title: str) -> str:
     """Return the error of one hand over the frames of its sequence."""
-    with _figure(10.8, 2.6) as (axes, svg):
+    with figure(10.8, 2.6) as (axes, svg):
         for color, (name, curve) in zip(_colors(), curves.items(), strict=False):
             frames, errors = _with_gaps(curve)
             axes.plot(frames, errors, color=color, linewidth=1.4, label=name)
@@ -125,7 +126,7 @@ def _colors() -> Iterator[str]:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
+def figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
     """Give axes of a size [inch] and a list that holds the SVG afterwards."""
     try:
         import matplotlib

@@ -54,10 +54,14 @@ class Table:
 
     def markdown(self) -> str:
         """Return it as Markdown."""
+        texts = [[cell.replace("|", r"\|") for cell in row] for row in (self.columns, *self.rows)]
+        first, *widths = (max(map(len, column)) for column in zip(*texts, strict=True))
+        rule = ["-" * max(first, 3), *("-" * max(width - 1, 2) + ":" for width in widths)]
+        texts.insert(1, rule)
         lines = [f"### {self.title}", ""]
-        lines.append("| " + " | ".join(self.columns) + " |")
-        lines.append("|---|" + "---:|" * (len(self.columns) - 1))
-        lines += ["| " + " | ".join(row) + " |" for row in self.rows]
+        for name, *cells in texts:
+            padded = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+            lines.append("| " + " | ".join([name.ljust(first), *padded]) + " |")
         return "\n".join([*lines, "", self.note] if self.note else lines)
 
 

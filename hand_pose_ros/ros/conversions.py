@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,14 @@ def hand_pose_array(frame: FrameEstimate, types: MessageTypes) -> Any:
     """Return the HandPoseArray of one image; without hands it says "looked, saw none"."""
     return types.HandPoseArray(
         header=header(types, frame.stamp_ns, frame.frame_id),
-        hands=[hand_pose(hand, types) for hand in frame.hands],
+        hands=[
+            _hand_pose(hand, wrist, types)
+            for hand, wrist in zip(frame.hands, _poses(frame.hands, types), strict=True)
+        ],
     )
 
 
-def hand_pose(hand: HandEstimate, types: MessageTypes) -> Any:
-    """Return the HandPose of one hand."""
+def _hand_pose(hand: HandEstimate, wrist: Any, types: MessageTypes) -> Any:
     return types.HandPose(
         id=hand.id,
         side=SIDE_CODES[hand.side],
@@ -59,7 +61,7 @@ def hand_pose(hand: HandEstimate, types: MessageTypes) -> Any:
         keypoints=types.points(hand.keypoints, _ALL_KEYPOINTS),
         keypoints_px=_float32(hand.keypoints_px),
         keypoints_std=_float32(hand.keypoints_std),
-        wrist=_pose(hand.T_cam_wrist, types),
+        wrist=wrist,
         angles=_float32(hand.angles),
         bone_lengths=_float32(hand.bone_lengths),
         offsets=_float32(hand.offsets),
@@ -238,13 +240,18 @@ def _transforms(
     ]
 
 
-def _pose(T: npt.NDArray[Any], types: MessageTypes) -> Any:
-    x, y, z, w = _quaternions(T[None, :3, :3])[0].tolist()
-    t = T[:3, 3].astype(np.float64).tolist()
-    return types.Pose(
-        position=types.Point(x=t[0], y=t[1], z=t[2]),
-        orientation=types.Quaternion(x=x, y=y, z=z, w=w),
-    )
+def _poses(hands: Sequence[HandEstimate], types: MessageTypes) -> list[Any]:
+    """Return the geometry_msgs/Pose of each wrist."""
+    if not hands:
+        return []
+    T = np.stack([hand.T_cam_wrist for hand in hands]).astype(np.float64, copy=False)
+    return [
+        types.Pose(
+            position=types.Point(x=t[0], y=t[1], z=t[2]),
+            orientation=types.Quaternion(x=q[0], y=q[1], z=q[2], w=q[3]),
+        )
+        for t, q in zip(T[:, :3, 3].tolist(), _quaternions(T[:, :3, :3]).tolist(), strict=True)
+    ]
 
 
 def _matrix(pose: Any) -> npt.NDArray[np.float64]:

@@ -57,6 +57,7 @@ class MarkerWriter:
     def __init__(self, types: MessageTypes, style: MarkerStyle | None = None) -> None:
         self._types = types
         self._style = style or MarkerStyle()
+        self._colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
         self._shown: set[tuple[str, int]] = set()
         self._numbers: dict[str, int] = {}
 
@@ -96,8 +97,7 @@ class MarkerWriter:
         return self._types.MarkerArray(markers=lost + drawn)
 
     def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
-        types, style = self._types, self._style
-        colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
+        types, style, colors = self._types, self._style, self._colors
         bones = self._marker(frame, hand, SKELETON, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())

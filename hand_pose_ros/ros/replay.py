@@ -12,10 +12,13 @@ from typing import Any
 
 import hand_pose_ros
 from hand_pose_ros.errors import ConfigError, HandPoseError, InputError
+from hand_pose_ros.evaluation.truth_score import TruthScore
 from hand_pose_ros.ros.bag import BagMessage, BagWriter
+from hand_pose_ros.ros.hands_topic import recorded_hand
 from hand_pose_ros.ros.recorder import HandRecorder
 from hand_pose_ros.ros.source import Frame, open_source
-from hand_pose_ros.ros.truth import TruthScore, read_truth
+from hand_pose_ros.ros.source.opening import BAG, RESULTS
+from hand_pose_ros.ros.truth import TruthByStamp, read_truth
 from hand_pose_ros.runtime.config import EstimatorConfig
 from hand_pose_ros.runtime.detect import Detection, Detector, RememberingDetector
 from hand_pose_ros.runtime.detectors import make_detector
@@ -26,12 +29,12 @@ from hand_pose_ros.runtime.output import OutputFolder
 from hand_pose_ros.runtime.overlay import Overlay
 from hand_pose_ros.runtime.results import camera_as_dict, frame_as_dict, write_json
 from hand_pose_ros.runtime.summary import Summary
-from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.surface import surfaces_of
 from hand_pose_ros.runtime.temporal import TemporalRefiner
 from hand_pose_ros.runtime.video_writer import VideoWriter
 
-BAG, VIDEO, RESULTS = "bag", "overlay.mp4", "hands.json"
-"""What a replay writes; the last is also the mark of its folders."""
+VIDEO = "overlay.mp4"
+"""What a replay writes beside `BAG` and `RESULTS`."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -115,7 +118,7 @@ def replay(
         on_message,
     )
     try:
-        truth = TruthScore(read_truth(options.path))
+        truth = read_truth(options.path)
         detector = RememberingDetector(detector or make_detector(options.estimator.detector))
         estimator = Estimator(options.estimator, detector, lift, refiner)
         output = OutputFolder(options.out, RESULTS)
@@ -151,8 +154,9 @@ class _Waiting:
 class _Run:
     """The open files of one replay."""
 
-    def __init__(self, options: ReplayOptions, folder: Path, truth: TruthScore) -> None:
-        self._options, self._folder, self._truth = options, folder, truth
+    def __init__(self, options: ReplayOptions, folder: Path, truth: TruthByStamp) -> None:
+        self._options, self._folder = options, folder
+        self._truth, self._score = truth, TruthScore()
         self._summary, self._overlay = Summary(), Overlay()
         self._frames: list[dict[str, Any]] = []
         self._camera: dict[str, Any] | None = None
@@ -221,20 +225,22 @@ class _Run:
         frame, options = waited.frame, self._options
         surfaces = {}
         if options.surface or options.overlay:
-            surfaces = {hand.id: surface_of(hand) for hand in estimate.hands}
+            surfaces = surfaces_of(estimate.hands)
         recorder.write(estimate, surfaces if options.surface else None, frame.recorded_ns)
         if video is not None:
             drawn = self._overlay.draw(frame.image_rgb, estimate, surfaces)
             video.write(drawn, frame.stamp_ns)
         self._summary.add(estimate, waited.detections)
-        self._truth.add(estimate.stamp_ns, estimate.hands)
+        true = self._truth.get(estimate.stamp_ns)
+        if true is not None:
+            self._score.add(true, [recorded_hand(hand) for hand in estimate.hands])
         self._camera = camera_as_dict(frame.camera)
         self._frames.append(frame_as_dict(estimate))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary of the frames so far."""
         summary = self._summary.as_dict()
-        truth = self._truth.as_dict()
+        truth = self._score.as_dict()
         return summary if truth is None else {**summary, "truth": truth}
 
     def write_results(self, complete: bool) -> None:

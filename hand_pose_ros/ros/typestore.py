@@ -17,7 +17,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from hand_pose_ros.resources import interface_folder
-from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, PACKAGE, MessageTypes
+from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, PACKAGE, MessageTypes, message_name
 
 _MARKER = MESSAGES["Marker"]
 _MARKER_PARTS = (f"{PACKAGE}/msg/MarkerBeforePoints", f"{PACKAGE}/msg/MarkerAfterPoints")
@@ -63,10 +63,15 @@ def rosbags_types() -> MessageTypes:
     point = store.types[MESSAGES["Point"]]
 
     def points(positions: npt.NDArray[Any], order: npt.NDArray[np.integer]) -> PackedPoints:
-        return PackedPoints(np.asarray(positions, np.float64)[order], point)
+        return PackedPoints(np.asarray(positions, np.float64).take(order, axis=0), point)
 
     classes = {short: _with_defaults(store, full) for short, full in MESSAGES.items()}
     return MessageTypes(classes, points, np.ascontiguousarray)
+
+
+def serialized(message: Any) -> bytes:
+    """Return a message of `rosbags_types` as CDR, little endian: what an rclpy publisher sends."""
+    return bytes(typestore().serialize_cdr(message, message_name(message)))
 
 
 def _with_defaults(store: Typestore, name: str) -> type:
@@ -132,7 +137,8 @@ def _pack_marker_points(store: Typestore) -> None:
         if not isinstance(marker.points, PackedPoints):
             return plain.serialize_cdr_le(data, pos, marker, store)
         pos = before.serialize_cdr_le(data, pos, marker, store)
-        count, raw = len(marker.points), marker.points.positions.tobytes()
+        count = len(marker.points)
+        raw = marker.points.positions.reshape(-1).view(np.uint8).data
         end = _after_points(pos, count)
         data[_aligned(pos, 4) : _aligned(pos, 4) + 4] = count.to_bytes(4, "little")
         data[end - len(raw) : end] = raw

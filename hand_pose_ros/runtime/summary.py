@@ -10,16 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hand_pose_ros.evaluation.metrics import MM_PER_M
+from hand_pose_ros.evaluation.motion import SETTLE_NS, accelerations, angles_outside
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate
-
-SETTLE_NS = 1_000_000_000
-"""Bone lengths are held to be constant from this age of a hand on [ns]."""
-
-LIMIT_TOLERANCE = 1e-6
-"""How far an angle may lie outside its limits for rounding [rad]."""
 
 
 @dataclass
@@ -65,7 +59,7 @@ class Summary:
             track.ours.append(hand.keypoints - hand.keypoints[0])
             track.detectors.append(_own_points(hand, detections))
             track.lengths.append(hand.bone_lengths)
-            track.outside += angles_outside(hand)
+            track.outside += angles_outside(hand.angles)
         self._frames += 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,35 +113,6 @@ class Summary:
             "ours": _mean(mine[both] if both.any() else mine),
             "detector": _mean(other[both]),
         }
-
-
-def accelerations(
-    points: npt.NDArray[np.float64], stamps_ns: Sequence[int], frames: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """Return the mean acceleration of the points in the middle of each three frames [mm/s^2].
-
-    Args:
-        points: (T, 21, 3) [m].
-        stamps_ns: T times [ns].
-        frames: T numbers of images; only three that follow one another count.
-    """
-    numbers, times = np.asarray(frames), np.asarray(stamps_ns) * 1e-9
-    if len(numbers) < 3:
-        return np.zeros(0)
-    before, after = np.diff(times)[:-1, None, None], np.diff(times)[1:, None, None]
-    follow = (numbers[2:] - numbers[:-2] == 2) & (before[:, 0, 0] > 0) & (after[:, 0, 0] > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        change = np.diff(points, axis=0)[1:] / after - np.diff(points, axis=0)[:-1] / before
-        length = np.linalg.norm(change / ((before + after) / 2.0), axis=-1).mean(axis=-1)
-    return np.asarray(length[follow] * MM_PER_M)
-
-
-def angles_outside(hand: HandEstimate) -> int:
-    """Return how many angles of a hand lie outside their limits."""
-    low, high = np.array(skeleton.ARTICULATION_LIMITS).T
-    angles = hand.angles[skeleton.WRIST_DOFS :]
-    outside = (angles < low - LIMIT_TOLERANCE) | (angles > high + LIMIT_TOLERANCE)
-    return int((outside | ~np.isfinite(angles)).sum())
 
 
 def _own_points(hand: HandEstimate, detections: Sequence[Detection]) -> npt.NDArray[np.float64]:

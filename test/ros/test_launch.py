@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,8 +130,13 @@ def test_a_recording_is_replayed_recorded_and_scored(environment, tmp_path):
     command += [f"bag:={samples_folder() / 'gestures.mcap'}", "rate:=2.0", "queue_size:=1000"]
     code, said = run(command, environment)
     assert code == 0, said
-    assert "answered: 300 of the 300 images" in said
-    assert "367 of 367 hands found, 0 of them with the wrong side" in said
+    told = json.loads((tmp_path / "hands_scores" / "scores.json").read_text())
+    score = told["recordings"]["hands"]
+    assert (score["timing"]["images"], score["timing"]["dropped"]) == (300, 0)
+    accuracy = score["accuracy"]
+    assert (accuracy["true_hands"], accuracy["found"], accuracy["wrong_side"]) == (367, 367, 0)
+    assert re.search(r"\| true hands +\| +367 \|", said), said
+    assert (tmp_path / "hands_scores" / "report.html").is_file()
     code, said = run(command, environment)
     assert code != 0
     assert f"{out} exists; name another bag" in said

@@ -303,6 +303,7 @@ def test_boxes_of_another_detector_are_looked_into(bench, types):
     pytest.importorskip("mediapipe", reason="the node's own landmarks are MediaPipe's")
     from vision_msgs.msg import Detection2D, Detection2DArray
 
+    from hand_pose_ros.data.boxes import box_around
     from hand_pose_ros.resources import samples_folder
     from hand_pose_ros.ros.source import open_source
     from hand_pose_ros.ros.truth import read_truth
@@ -311,6 +312,7 @@ def test_boxes_of_another_detector_are_looked_into(bench, types):
     true = read_truth(sample)
     seen = next(frame for frame in open_source(sample) if len(true[frame.stamp_ns]) == 1)
     (hand,) = true[seen.stamp_ns]
+    true_box = box_around(hand.keypoints_px)
     bench.start(None, ("input.use_boxes", True))
     hands = bench.listen(f"{NODE}/hand_poses", types.HandPoseArray)
     images = bench.publisher("image", types.Image)
@@ -320,7 +322,7 @@ def test_boxes_of_another_detector_are_looked_into(bench, types):
     image = bench.image(0, width=width, height=height)
     image.data = types.sequence(seen.image_rgb.reshape(-1))
     box = Detection2D()
-    x, y, box.bbox.size_x, box.bbox.size_y = hand.box.tolist()
+    x, y, box.bbox.size_x, box.bbox.size_y = true_box.tolist()
     centre = getattr(box.bbox.center, "position", box.bbox.center)
     centre.x, centre.y = x + box.bbox.size_x / 2.0, y + box.bbox.size_y / 2.0
     images.publish(image)
@@ -328,4 +330,4 @@ def test_boxes_of_another_detector_are_looked_into(bench, types):
     bench.until(lambda: len(hands) == 1)
     (found,) = hands[0].hands
     pixels = np.reshape(found.keypoints_px, (21, 2))
-    assert np.linalg.norm(pixels - hand.keypoints_px, axis=1).mean() < 0.1 * hand.box[2:].max()
+    assert np.linalg.norm(pixels - hand.keypoints_px, axis=1).mean() < 0.1 * true_box[2:].max()

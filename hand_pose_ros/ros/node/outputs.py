@@ -16,9 +16,10 @@ from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.markers import MarkerWriter
 from hand_pose_ros.ros.messages import MessageTypes
 from hand_pose_ros.ros.node.parameters import OutputConfig
+from hand_pose_ros.ros.typestore import rosbags_types, serialized
 from hand_pose_ros.runtime.estimate import FrameEstimate, ScaleSource
 from hand_pose_ros.runtime.overlay import Overlay
-from hand_pose_ros.runtime.surface import surface_of
+from hand_pose_ros.runtime.surface import surfaces_of
 
 _QOS = QoSProfile(depth=5)
 
@@ -37,7 +38,7 @@ class HandPublisher:
             for side in skeleton.SIDES
         }
         self._tf = TransformBroadcaster(node)
-        self._marker_writer = MarkerWriter(types)
+        self._marker_writer = MarkerWriter(rosbags_types())
         self._overlay = Overlay()
 
     def publish(
@@ -51,8 +52,9 @@ class HandPublisher:
         if config.tf:
             self._publish_tf(frame, config)
         if self._markers.get_subscription_count():
-            meshes = {hand.id: surface_of(hand) for hand in frame.hands} if config.mesh else {}
-            self._markers.publish(self._marker_writer.markers(frame, meshes))
+            meshes = surfaces_of(frame.hands) if config.mesh else {}
+            # As bytes: a mesh of rclpy's points takes it tens of milliseconds to publish.
+            self._markers.publish(serialized(self._marker_writer.markers(frame, meshes)))
         else:
             self._marker_writer.reset()
         if self._picture.get_subscription_count():

@@ -13,6 +13,9 @@ from hand_pose_ros.ros.source.video import IMAGE_SUFFIXES, ImageFolderSource, Vi
 
 BAG_SUFFIXES = (".mcap", ".db3")
 
+BAG, RESULTS = "bag", "hands.json"
+"""The bag in a folder that `hand-pose replay` wrote, and the mark of such a folder."""
+
 
 def open_source(
     path: str | Path,
@@ -56,3 +59,8 @@ def is_bag(path: Path) -> bool:
     if path.suffix == ".bag":
         raise InputError(f"{path} is a bag of ROS 1; convert it first (rosbags-convert)")
     return path.suffix in BAG_SUFFIXES
+
+
+def bag_at(path: Path) -> Path:
+    """Return the bag in a folder that `hand-pose replay` wrote; any other path as it is."""
+    return path / BAG if (path / RESULTS).is_file() and (path / BAG).is_dir() else path
