@@ -36,6 +36,7 @@ from hand_pose_ros.evaluation.protocols import PROTOCOLS, protocols_of
 from hand_pose_ros.evaluation.results import PartWriter, RunFolder, read_rows
 from hand_pose_ros.evaluation.rows import NO_HAND, ROW, Guess, rows_of
 from hand_pose_ros.evaluation.run import run_job
+from hand_pose_ros.evaluation.steps import StepTally
 from hand_pose_ros.evaluation.summary import KEPT, summarize
 from hand_pose_ros.evaluation.tally import Tally
 
@@ -119,6 +120,33 @@ def test_sequences(tmp_path) -> None:
     assert near.steps.side_flips == 0
     assert len(near.steps.curves) == 4 and near.steps.frames == near.found
     assert near.steps.flips_per_minute(30.0) == 0.0
+
+
+def test_side_flips_pass_over_frames_without_an_answer_and_sides_that_were_given() -> None:
+    joints = hand_joints(1)[0]
+    steps, told = StepTally(), StepTally()
+    sides = ["left", None, "left", "right", None, "left"]
+    for frame, side in enumerate(sides):
+        image = image_of(LabelledHand("left", joints), sequence="s", frame=frame)
+        said = [Guess(joints, side, hand=0)] if side else []
+        rows = rows_of(frame, image, {"a": said})
+        steps.add(rows[rows["found"]], np.zeros(len(said)))
+        given = rows_of(frame, image, {"a": [Guess(joints, side, True, hand=0)] if side else []})
+        told.add(given[given["found"]], np.zeros(len(said)))
+    assert (steps.side_flips, told.side_flips, steps.frames) == (2, 0, 4)
+    # Four frames at 30 Hz: 2 flips in 4/1800 of a minute.
+    assert steps.flips_per_minute(30.0) == pytest.approx(900.0)
+    assert steps.acceleration == (0.0, 0)
+
+
+def test_of_too_many_hands_the_one_longest_away_is_forgotten(monkeypatch) -> None:
+    monkeypatch.setattr("hand_pose_ros.evaluation.steps.FOLLOWED", 2)
+    joints = hand_joints(1)[0]
+    steps = StepTally()
+    for sequence, side in (("a", "left"), ("b", "left"), ("c", "left"), ("a", "right")):
+        image = image_of(LabelledHand("left", joints), sequence=sequence)
+        steps.add(rows_of(0, image, {"x": [Guess(joints, side, hand=0)]}), np.zeros(1))
+    assert steps.side_flips == 0  # "a" was forgotten before it came back
 
 
 def test_the_best_and_the_worst_are_kept_in_order(tmp_path) -> None:
