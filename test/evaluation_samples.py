@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,22 @@ class StubJob:
     def panel(self, images: int) -> Any:
         assert images == self.count
         return DyingPanel(self.dies_at) if self.dies_at is not None else StubPanel()
+
+
+@dataclass
+class SlowJob(StubJob):
+    """The same with a panel that takes its time, longer than until rows are flushed."""
+
+    def panel(self, images: int) -> Any:
+        return SlowPanel()
+
+
+class SlowPanel(StubPanel):
+    def __call__(
+        self, number: int, image: LabelledImage, image_rgb: Any
+    ) -> dict[str, list[Guess]]:
+        time.sleep(0.3)
+        return super().__call__(number, image, image_rgb)
 
 
 class DyingPanel(StubPanel):

@@ -270,9 +270,7 @@ def test_surfaces_that_are_none_are_refused() -> None:
 # --- sequences --------------------------------------------------------------------------------
 
 
-def test_changes_pass_over_frames_without_an_answer() -> None:
-    assert sequences.changes(["left", None, "left", "right", None, "left"]) == 2
-    assert sequences.changes([None, None]) == sequences.changes([]) == 0
+def test_counts_as_rates_by_hand() -> None:
     assert sequences.per_minute(2, 900, 30.0) == pytest.approx(4.0)
     assert np.isnan(sequences.per_minute(0, 0, 30.0))
     with pytest.raises(InputError, match="frame rate is 0"):

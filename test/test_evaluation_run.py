@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from evaluation_samples import (
     CAMERA,
     MemoryDataset,
+    SlowJob,
     StubJob,
     StubPanel,
     hand_joints,
@@ -29,6 +36,7 @@ from hand_pose_ros.evaluation.protocols import PROTOCOLS, protocols_of
 from hand_pose_ros.evaluation.results import PartWriter, RunFolder, read_rows
 from hand_pose_ros.evaluation.rows import NO_HAND, ROW, Guess, rows_of
 from hand_pose_ros.evaluation.run import run_job
+from hand_pose_ros.evaluation.steps import StepTally
 from hand_pose_ros.evaluation.summary import KEPT, summarize
 from hand_pose_ros.evaluation.tally import Tally
 
@@ -114,6 +122,33 @@ def test_sequences(tmp_path) -> None:
     assert near.steps.flips_per_minute(30.0) == 0.0
 
 
+def test_side_flips_pass_over_frames_without_an_answer_and_sides_that_were_given() -> None:
+    joints = hand_joints(1)[0]
+    steps, told = StepTally(), StepTally()
+    sides = ["left", None, "left", "right", None, "left"]
+    for frame, side in enumerate(sides):
+        image = image_of(LabelledHand("left", joints), sequence="s", frame=frame)
+        said = [Guess(joints, side, hand=0)] if side else []
+        rows = rows_of(frame, image, {"a": said})
+        steps.add(rows[rows["found"]], np.zeros(len(said)))
+        given = rows_of(frame, image, {"a": [Guess(joints, side, True, hand=0)] if side else []})
+        told.add(given[given["found"]], np.zeros(len(said)))
+    assert (steps.side_flips, told.side_flips, steps.frames) == (2, 0, 4)
+    # Four frames at 30 Hz: 2 flips in 4/1800 of a minute.
+    assert steps.flips_per_minute(30.0) == pytest.approx(900.0)
+    assert steps.acceleration == (0.0, 0)
+
+
+def test_of_too_many_hands_the_one_longest_away_is_forgotten(monkeypatch) -> None:
+    monkeypatch.setattr("hand_pose_ros.evaluation.steps.FOLLOWED", 2)
+    joints = hand_joints(1)[0]
+    steps = StepTally()
+    for sequence, side in (("a", "left"), ("b", "left"), ("c", "left"), ("a", "right")):
+        image = image_of(LabelledHand("left", joints), sequence=sequence)
+        steps.add(rows_of(0, image, {"x": [Guess(joints, side, hand=0)]}), np.zeros(1))
+    assert steps.side_flips == 0  # "a" was forgotten before it came back
+
+
 def test_the_best_and_the_worst_are_kept_in_order(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path)
     (near, *_) = summarize(
@@ -147,6 +182,51 @@ def test_several_processes_write_the_same_rows(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path / "three", workers=3)
     assert len(done.folder.parts) == 3
     assert rows_in(done.folder).tobytes() == rows_in(alone).tobytes()
+
+
+def test_processes_end_with_the_first_one_and_leave_whole_images(tmp_path) -> None:
+    code = (
+        "from evaluation_samples import SlowJob\n"
+        "from hand_pose_ros.evaluation.run import run_job\n"
+        "from pathlib import Path\n"
+        "import sys\n"
+        "if __name__ == '__main__':\n"
+        "    run_job(SlowJob(), Path(sys.argv[1]), workers=2)\n"
+    )
+    script = tmp_path / "first.py"
+    script.write_text(code)
+    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))
+    first = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    parts = [tmp_path / "out" / "rows" / f"{number:03d}.rows" for number in range(2)]
+    try:
+        _until(lambda: all(part.exists() and part.stat().st_size for part in parts))
+    finally:
+        first.kill()
+        first.wait()
+
+    def unlocked() -> bool:
+        with suppress(InputError):
+            folder = RunFolder(tmp_path / "out", SlowJob().settings(), SlowJob().names, 40)
+            for part in folder.parts:
+                PartWriter(part).close()
+            return True
+        return False
+
+    _until(unlocked)
+    done = run_job(StubJob(), tmp_path / "out")
+    assert 0 < done.looked_at < 40
+    alone = run_job(StubJob(), tmp_path / "one").folder
+    assert rows_in(done.folder).tobytes() == rows_in(alone).tobytes()
+
+
+def _until(predicate, seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_an_error_in_a_process_arrives_and_the_rest_is_gone_on_with(tmp_path) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hand_pose_ros.data.datasets import Dataset
-    from hand_pose_ros.evaluation.run import Done, Panel
+    from hand_pose_ros.evaluation.panels import Panel
+    from hand_pose_ros.evaluation.run import Done
     from hand_pose_ros.evaluation.summary import RunSummary
     from hand_pose_ros.evaluation.tables import About, Table
     from hand_pose_ros.runtime.panel import PanelConfig
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class DatasetJob:
-    """What a process of an evaluation does; see `evaluation.run.Job`."""
+    """What a process of an evaluation does; see `evaluation.panels.Job`."""
 
     path: Path
     format: str
@@ -93,8 +94,8 @@ class DatasetJob:
     def panel(self, images: int) -> Panel:
         """Load the estimators and open the files."""
         from hand_pose_ros.cli.progress import use_threads
+        from hand_pose_ros.evaluation.panels import Panels
         from hand_pose_ros.evaluation.predictions import PredictionPanel
-        from hand_pose_ros.evaluation.run import Panels
 
         panels: list[Panel] = []
         if self.config.models or self.config.peer:

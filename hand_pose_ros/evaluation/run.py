@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import connection
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from hand_pose_ros.data.datasets import Dataset
 from hand_pose_ros.data.sample import LabelledImage
 from hand_pose_ros.errors import InputError, OutputError
+from hand_pose_ros.evaluation.panels import Job, Panel
 from hand_pose_ros.evaluation.results import Part, PartWriter, RunFolder
 from hand_pose_ros.evaluation.rows import Guess, rows_of
 
@@ -27,68 +28,6 @@ _LOG = logging.getLogger(__name__)
 
 _FLUSH_S = 1.0
 _LOOK_S = 0.2
-
-
-@runtime_checkable
-class Panel(Protocol):
-    """Estimators that look at the same images.
-
-    Attributes:
-        needs_pixels: whether it looks at the image at all.
-    """
-
-    needs_pixels: bool
-
-    def __call__(
-        self, number: int, image: LabelledImage, image_rgb: npt.NDArray[np.uint8] | None
-    ) -> Mapping[str, Sequence[Guess]]:
-        """Return the hands that each estimator sees in an image, by its name.
-
-        Args:
-            number: of the image in its dataset.
-            image: of which an estimator may use the camera, boxes and sides, never the joints.
-            image_rgb: its pixels; None where they are not needed.
-        """
-        ...
-
-
-class Panels:
-    """Several panels as one."""
-
-    def __init__(self, *panels: Panel) -> None:
-        self._panels = panels
-        self.needs_pixels = any(panel.needs_pixels for panel in panels)
-
-    def __call__(
-        self, number: int, image: LabelledImage, image_rgb: npt.NDArray[np.uint8] | None
-    ) -> Mapping[str, Sequence[Guess]]:
-        """Return what all of them see."""
-        answers: dict[str, Sequence[Guess]] = {}
-        for panel in self._panels:
-            answers.update(panel(number, image, image_rgb))
-        return answers
-
-
-@runtime_checkable
-class Job(Protocol):
-    """What a process has to do; it travels to it pickled."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The estimators, in the order of their numbers."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the answers depend on, as JSON can hold it."""
-        ...
-
-    def dataset(self) -> Dataset:
-        """Open the dataset."""
-        ...
-
-    def panel(self, images: int) -> Panel:
-        """Load the estimators, for a dataset of so many images."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -209,17 +148,25 @@ def _share(counter: Any, stop: Any) -> None:
     global _shared
     _shared = counter, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    """End this process when the first one is gone, also where that was killed."""
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def _work(job: Job, part: Part) -> None:
     assert _shared is not None
     counter, stop = _shared
-    parent = multiprocessing.parent_process()
     dataset = job.dataset()
     for _ in _images_done(dataset, job.panel(len(dataset)), job.names, part):
         with counter.get_lock():
             counter.value += 1
-        if stop.is_set() or (parent is not None and not parent.is_alive()):
+        if stop.is_set():
             return
 
 

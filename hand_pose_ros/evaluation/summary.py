@@ -38,6 +38,7 @@ class EstimatorSummary:
         hands: true hands with a known joint.
         found: of those, answered.
         extra: hands that were seen and are none that is labelled.
+        told: hands found of which the estimator was told the side.
         sided: hands found, of a known side, of which the estimator itself said the side.
         right_side: of those, with the right one.
         tallies: by protocol, then by label of a group of images.
@@ -51,6 +52,7 @@ class EstimatorSummary:
     hands: int = 0
     found: int = 0
     extra: int = 0
+    told: int = 0
     sided: int = 0
     right_side: int = 0
     tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)
@@ -68,10 +70,11 @@ class EstimatorSummary:
         found = labelled[labelled["found"]]
         self.hands += len(labelled)
         self.found += len(found)
-        told = found[~found["side_given"] & (found["side"] != NO_SIDE)]
-        told = told[told["true_side"] != NO_SIDE]
-        self.sided += len(told)
-        self.right_side += int((told["side"] == told["true_side"]).sum())
+        self.told += int(found["side_given"].sum())
+        said = found[~found["side_given"] & (found["side"] != NO_SIDE)]
+        said = said[said["true_side"] != NO_SIDE]
+        self.sided += len(said)
+        self.right_side += int((said["side"] == said["true_side"]).sum())
         for place, protocol in enumerate(self.protocols):
             errors = self._errors(protocol, found)
             if place == 0:

@@ -89,7 +89,9 @@ def _overview(summary: RunSummary) -> Table:
     columns.append(f"AUC 0-50, {first}")
     rows = []
     for each in summary.estimators:
-        side = f"{each.right_side / each.sided:.1%}" if each.sided else "given"
+        side = "given" if each.told else NOTHING
+        if each.sided:
+            side = f"{each.right_side / each.sided:.1%}"
         cells = [each.name, f"{each.found}/{each.hands}", str(each.extra), side]
         cells += [number(_tally(each, protocol).mpjpe) for protocol in summary.protocols]
         rows.append((*cells, number(_tally(each, summary.protocols[0]).auc_0_50, 3)))
