@@ -21,11 +21,16 @@ def time_embedding(t: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch 
     return torch.cat((phase.sin(), phase.cos()), dim=-1)
 
 
+def _is_exported() -> bool:
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+
+
 class PointConv(nn.Conv1d):
     """A convolution over three neighbouring points that is fast for the few hands of an image.
 
     For batches of that size a general convolution spends its time on preparing itself; one matrix
-    product of the unfolded points gives the same numbers sooner. Training takes the general one.
+    product of the unfolded points gives the same numbers sooner. Training takes the general one,
+    and so do engines that are given the network as a graph: theirs are prepared before.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
@@ -35,7 +40,7 @@ class PointConv(nn.Conv1d):
         self, x: Float[Tensor, "batch channel point"]
     ) -> Float[Tensor, "batch out point_out"]:
         """Return the convolved points, every `stride`-th of them."""
-        if torch.is_grad_enabled() or len(x) > _FEW:
+        if torch.is_grad_enabled() or _is_exported() or len(x) > _FEW:
             return super().forward(x)
         padded = functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
         last, step = int(x.shape[-1]), self.stride[0]

@@ -139,7 +139,10 @@ class LandmarkNetwork(nn.Module):
         The landmarks are (batch, 63): x, y and relative depth of each of 21 points in pixels of
         the image; world likewise, in metres about the hand's middle.
         """
-        pooled = self.pool(image)
+        return self.read(self.pool(image))
+
+    def read(self, pooled: Float[Tensor, "batch feature"]) -> tuple[Tensor, ...]:
+        """Return what `forward` does, of what `pool` returned."""
         presence, handedness = (
             torch.sigmoid(readout(pooled)) for readout in (self.presence, self.handedness)
         )
