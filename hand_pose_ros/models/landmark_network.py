@@ -73,11 +73,11 @@ class SameConv(nn.Conv2d):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        self._pad = None if stride == 1 else (before, kernel - stride - before) * 2
+        self.margins = None if stride == 1 else (before, kernel - stride - before) * 2
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch out y2 x2"]:
         """Return the convolved image, of sides divided by the stride."""
-        return super().forward(x if self._pad is None else functional.pad(x, self._pad))
+        return super().forward(x if self.margins is None else functional.pad(x, self.margins))
 
 
 class InvertedResidual(nn.Module):

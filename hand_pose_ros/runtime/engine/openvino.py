@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from hand_pose_ros.runtime.engine.cache import default_cache, versions
+from hand_pose_ros.runtime.engine.int8 import rounded_copy
 from hand_pose_ros.runtime.engine.onnx import onnx_key, to_onnx
 from hand_pose_ros.runtime.engine.program import CPU_PROFILES, Program, in_profiles
 
@@ -35,6 +36,11 @@ def build_openvino(network: torch.nn.Module, example: tuple[torch.Tensor, ...]) 
     machine = {"cpu": processor(), "settings": str(_SETTINGS)}
     keys = key | {"kind": "openvino"} | versions("onnx", "openvino") | machine
     return in_profiles({rows: _program(model, rows, keys) for rows in CPU_PROFILES})
+
+
+def build_openvino_int8(network: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Program:
+    """Return the same with the landmark network in 8-bit integers, where the network has one."""
+    return build_openvino(rounded_copy(network), example)
 
 
 def _program(model: Callable[[], bytes], rows: int, key: dict[str, str]) -> Program:
@@ -69,11 +75,21 @@ def _program(model: Callable[[], bytes], rows: int, key: dict[str, str]) -> Prog
 
 def processor() -> str:
     """Return what the CPU calls itself and can do, which compiled programs depend on."""
+    name = _told().get("model name", platform.processor())
+    return f"{name}; {' '.join(sorted(cpu_features()))}"
+
+
+def cpu_features() -> set[str]:
+    """Return what the CPU can do, in the words of Linux; nothing elsewhere."""
+    told = _told()
+    return set((told.get("flags") or told.get("Features") or "").split())
+
+
+@functools.cache
+def _told() -> dict[str, str]:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    told = dict(line.split(":", 1) for line in lines if ":" in line)
-    kept = {name.strip(): text.strip() for name, text in told.items()}
-    cores = len(os.sched_getaffinity(0))
-    return f"{kept.get('model name', '')}; {kept.get('flags', '')}; {cores} cores"
+        return {}
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {name.strip(): text.strip() for name, text in pairs}

@@ -12,7 +12,7 @@ import torch
 
 from hand_pose_ros.errors import ConfigError, UnavailableError
 from hand_pose_ros.runtime.engine.onnx import build_onnxruntime
-from hand_pose_ros.runtime.engine.openvino import build_openvino
+from hand_pose_ros.runtime.engine.openvino import build_openvino, build_openvino_int8, cpu_features
 from hand_pose_ros.runtime.engine.program import CPU_PROFILES, GPU_PROFILES, Program, rows_of
 from hand_pose_ros.runtime.engine.pytorch import (
     build_cudagraphs,
@@ -36,6 +36,7 @@ class Engine:
         modules: what must be installed beside PyTorch.
         install: what pip is asked for to get those.
         needs_cuda: whether it runs on an NVIDIA GPU only.
+        gains_by: features of a CPU without which there are better ones, any of these will do.
         profiles: numbers of rows that it is built for; none where any number is alike.
         repeats_noise: whether noise that a network draws would be the same in every call.
     """
@@ -45,6 +46,7 @@ class Engine:
     modules: tuple[str, ...] = ()
     install: str = ""
     needs_cuda: bool = False
+    gains_by: tuple[str, ...] = ()
     profiles: tuple[int, ...] = ()
     repeats_noise: bool = True
 
@@ -58,6 +60,8 @@ class Engine:
         """What keeps it from running here, empty where nothing does."""
         if self.needs_cuda and not torch.cuda.is_available():
             return "no CUDA device"
+        if self.gains_by and not cpu_features().intersection(self.gains_by):
+            return f"the CPU has none of {', '.join(self.gains_by)}"
         return f"{' and '.join(self.missing)} not installed" if self.missing else ""
 
 
@@ -130,9 +134,9 @@ def _first_that_runs(draws_noise: bool) -> str:
 @functools.cache
 def _warn_of_missing(chosen: str, passed: tuple[tuple[str, str], ...]) -> None:
     """Say once which faster engines only wait for a package."""
-    waiting = [name for name, why in passed if why.endswith("not installed")]
+    waiting = {ENGINES[name].install: name for name, why in passed if why.endswith("installed")}
     if waiting:
-        wanted = ", ".join(f"{name} (pip install {ENGINES[name].install})" for name in waiting)
+        wanted = ", ".join(f"{name} (pip install {what})" for what, name in waiting.items())
         _LOG.warning("engine %s is used; faster where installed: %s", chosen, wanted)
 
 
@@ -153,8 +157,16 @@ ENGINES = {
         needs_cuda=True,
         profiles=GPU_PROFILES,
     ),
+    "openvino-int8": Engine(
+        "OpenVINO, the landmark network in 8-bit integers: fastest on CPUs that can do that",
+        build_openvino_int8,
+        ("onnx", "openvino"),
+        "'hand_pose_ros[openvino]'",
+        gains_by=("avx512_vnni", "avx_vnni", "amx_int8", "asimddp"),
+        profiles=CPU_PROFILES,
+    ),
     "openvino": Engine(
-        "OpenVINO on the CPU: fastest there",
+        "OpenVINO on the CPU",
         build_openvino,
         ("onnx", "openvino"),
         "'hand_pose_ros[openvino]'",
@@ -175,5 +187,8 @@ ENGINES = {
     ),
 }
 AUTO = "auto"
-PREFERRED = ("tensorrt", "cudagraphs", "openvino", "onnxruntime", "torchscript", "eager")
+PREFERRED = (
+    *("tensorrt", "cudagraphs"),
+    *("openvino-int8", "openvino", "onnxruntime", "torchscript", "eager"),
+)
 """What `AUTO` tries, the fastest first; the last can always run."""
