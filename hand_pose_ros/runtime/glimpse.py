@@ -27,16 +27,20 @@ Array = npt.NDArray[np.float64]
 
 WIDER = 1.15
 """How much wider a followed hand is looked at than a model looks: it moves on, and a fist is small
-for its landmarks. In the real video it was lost in 2 of 621 images at 1.0, in none from 1.1 on; the
-models' error on real hands is the same up to 1.2."""
+for its landmarks. In the real video it was lost in 2 of 621 images at 1.0, in none from 1.1 on;
+the models' error on real hands is the same up to 1.2."""
 
 NEAR = (0.3, 0.25, 0.3)
 """How far a hand may be from the middle of its view [radii of the hand], from its size there
 [logarithm] and from upright [rad]. The models were trained on views that are off by 0.08, 0.12 and
 0.12 (standard deviations); these lie just beyond the twofold to threefold of that."""
 
-_WRIST = skeleton.KEYPOINTS.index("wrist")
-_MCPS = [skeleton.KEYPOINTS.index(f"{finger}_mcp") for finger in skeleton.FINGERS[1:]]
+_MEAN = np.full(len(skeleton.KEYPOINTS), 1.0 / len(skeleton.KEYPOINTS))
+"""Weights of the keypoints in their mean."""
+_UP = np.zeros(len(skeleton.KEYPOINTS))
+"""The same for the line from the wrist to the middle of the fingers' MCP joints."""
+_UP[[skeleton.KEYPOINTS.index(f"{finger}_mcp") for finger in skeleton.FINGERS[1:]]] = 0.25
+_UP[skeleton.KEYPOINTS.index("wrist")] = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,36 +102,42 @@ class Glimpse:
 
     Attributes:
         view: through which it was seen.
+        found: through which it would have been, had it been known where it is.
         pooled: (channel,) the vector of `LandmarkNetwork.pool`.
     """
 
     view: HandView
+    found: HandView
     pooled: npt.NDArray[np.float32]
 
-
-def view_of_right(rays: Array, mirrored: bool = False) -> HandView:
-    """Return the view of a right hand, or a left one in a mirror, by its rays (21, 2) there.
-
-    It is that of `keypoints.canonical_frame`, without PyTorch.
-    """
-    towards = view_rotation(rays.mean(axis=0))
-    turned = rays @ towards[:, :2].T + towards[:, 2]
-    seen = turned[:, :2] / np.maximum(turned[:, 2:], 1e-3)
-    x, y = seen[_MCPS].mean(axis=0) - seen[_WRIST]
-    length = max(math.hypot(x, y), 1e-9)
-    x, y = x / length, y / length
-    upright = np.array(((-y, x, 0.0), (-x, -y, 0.0), (0.0, 0.0, 1.0)))
-    centred = seen - seen.mean(axis=0)
-    radius = max(math.sqrt(np.square(centred).sum() / len(centred)), 1e-6)
-    return HandView(towards, upright, radius * VIEW_RADII, mirrored)
+    def serves(self, side: str) -> bool:
+        """Whether a model can lift it as a hand of a side."""
+        return self.view.mirrored == (side == "left") and self.view.is_near(self.found)
 
 
 def view_of(keypoints_px: Array, side: str, camera: Camera) -> HandView:
     """Return the view of a hand whose keypoints (21, 2) are at these pixels of a camera."""
-    rays, mirrored = camera.normalize(keypoints_px), side == "left"
+    return view_of_rays(camera.normalize(keypoints_px), side)
+
+
+def view_of_rays(rays: Array, side: str) -> HandView:
+    """Return the view of a hand of a side whose keypoints have these viewing rays (21, 2).
+
+    It is that of `keypoints.canonical_frame`, without PyTorch.
+    """
+    mirrored = side == "left"
     if mirrored:
-        rays[:, 0] *= -1.0
-    return view_of_right(rays, mirrored)
+        rays = rays * (-1.0, 1.0)
+    towards = view_rotation(_MEAN @ rays)
+    turned = rays @ towards[:, :2].T + towards[:, 2]
+    seen = turned[:, :2] / np.maximum(turned[:, 2:], 1e-3)
+    x, y = (_UP @ seen).tolist()
+    length = max(math.hypot(x, y), 1e-9)
+    x, y = x / length, y / length
+    upright = np.array(((-y, x, 0.0), (-x, -y, 0.0), (0.0, 0.0, 1.0)))
+    centred = (seen - _MEAN @ seen).ravel()
+    radius = max(math.sqrt(centred @ centred / len(_MEAN)), 1e-6)
+    return HandView(towards, upright, radius * VIEW_RADII, mirrored)
 
 
 def frame_of(views: Sequence[HandView]) -> CanonicalFrame:

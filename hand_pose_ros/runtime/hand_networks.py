@@ -24,7 +24,7 @@ from hand_pose_ros.runtime.candidates import (
 )
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, Program, choose_engine, compile_network
-from hand_pose_ros.runtime.glimpse import Glimpse, HandView
+from hand_pose_ros.runtime.glimpse import Glimpse, HandView, view_of_rays
 from hand_pose_ros.runtime.lift_network import FindNetwork, LookNetwork
 from hand_pose_ros.runtime.region import OTHER_SIDE, Region, from_patch, warp
 from hand_pose_ros.runtime.weights import load_hand_networks
@@ -101,7 +101,7 @@ class HandNetworks:
         patches = [view.camera.see(image_rgb, camera, PATCH, _SMOOTH_FROM) for view in views]
         rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
-            _through(_detection(*row[:4]), Glimpse(view, row[4]), camera)
+            _through(_detection(*row[:4]), view, row[4], camera)
             for row, view in zip(rows, views, strict=True)
         ]
 
@@ -127,10 +127,12 @@ def _detection(
     )
 
 
-def _through(seen: Detection, glimpse: Glimpse, camera: Camera) -> Detection:
+def _through(
+    seen: Detection, view: HandView, pooled: npt.NDArray[np.float32], camera: Camera
+) -> Detection:
     """Return what was detected in a view as a detection in the image of the camera."""
-    view = glimpse.view
-    keypoints = camera.project_rays(view.rays(seen.keypoints_px))
+    rays = view.rays(seen.keypoints_px)
+    keypoints = camera.project_rays(rays)
     # The detector's own points stay those of a camera that looks straight at the hand.
     world = seen.world @ view.upright
     side = seen.side
@@ -146,7 +148,7 @@ def _through(seen: Detection, glimpse: Glimpse, camera: Camera) -> Detection:
         depth_px=seen.depth_px * pixel,
         world=world,
         box=box_around(keypoints),
-        glimpse=glimpse,
+        glimpse=Glimpse(view, view_of_rays(rays, side), pooled),
     )
 
 

@@ -14,18 +14,13 @@ import torch
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.image import ImageEncoder
-from hand_pose_ros.models.keypoints import (
-    KeypointEncoder,
-    KeypointObservation,
-    canonical_frame,
-    canonical_view,
-)
+from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame, canonical_view
 from hand_pose_ros.models.landmark_network import SIDE, LandmarkNetwork
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig, balanced_noise
 from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
-from hand_pose_ros.runtime.glimpse import Glimpse, frame_of, view_of_right
+from hand_pose_ros.runtime.glimpse import Glimpse, frame_of
 from hand_pose_ros.runtime.lift_network import NETWORKS, PoolNetwork
 from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
@@ -165,13 +160,13 @@ class ModelLift:
         """
         if not detections:
             return []
-        seen = observe(detections, camera)
         if self.condition == "keypoints":
+            seen = observe(detections, camera)
             arrays = [part.numpy() for part in (seen.rays, seen.depth, seen.world)]
+        elif image_rgb is None:
+            raise InputError(f"a model of condition {self.condition!r} needs the image")
         else:
-            if image_rgb is None:
-                raise InputError(f"a model of condition {self.condition!r} needs the image")
-            arrays = self._seen(detections, camera, image_rgb, seen)
+            arrays = self._seen(detections, camera, image_rgb)
         rows = (row.astype(np.float64) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
 
@@ -180,36 +175,30 @@ class ModelLift:
         detections: Sequence[Detection],
         camera: Camera,
         image_rgb: npt.NDArray[np.uint8],
-        seen: KeypointObservation,
     ) -> list[npt.NDArray[np.float32]]:
         """Return what the network is given of an image: of glimpses, or of looks of its own."""
-        glimpses = self._glimpses(detections, seen)
+        glimpses = self._glimpses(detections)
         if glimpses:
             frame = frame_of([glimpse.view for glimpse in glimpses])
             pooled = np.stack([glimpse.pooled for glimpse in glimpses])
             half_widths = np.array([g.view.half_width for g in glimpses], np.float32)
         else:
-            frame = canonical_frame(seen.rays, turn=torch.full((len(detections),), self._turn))
+            rays = observe(detections, camera).rays
+            frame = canonical_frame(rays, turn=torch.full((len(detections),), self._turn))
             patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
             (pooled,) = self._pool(patches)
         arrays = [pooled, half_widths, frame.R_canonical_camera.numpy()]
         if self.condition == "fused":
-            arrays.append(canonical_view(seen, frame).features.numpy())
+            arrays.append(canonical_view(observe(detections, camera), frame).features.numpy())
         return arrays
 
-    def _glimpses(
-        self, detections: Sequence[Detection], seen: KeypointObservation
-    ) -> list[Glimpse]:
+    def _glimpses(self, detections: Sequence[Detection]) -> list[Glimpse]:
         """Return what the detector saw of the hands where that is of use for all, else nothing."""
         if not self.uses_glimpses or self._turn or self._scale != 1.0:
             return []
-        glimpses = [hand.glimpse for hand in detections if hand.glimpse is not None]
-        if len(glimpses) < len(detections):
-            return []
-        rays = seen.rays.double().numpy()
-        is_near = (
-            glimpse.view.mirrored == (hand.side == "left")
-            and glimpse.view.is_near(view_of_right(of_hand, glimpse.view.mirrored))
-            for hand, glimpse, of_hand in zip(detections, glimpses, rays, strict=True)
-        )
-        return glimpses if all(is_near) else []
+        glimpses = [
+            hand.glimpse
+            for hand in detections
+            if hand.glimpse is not None and hand.glimpse.serves(hand.side)
+        ]
+        return glimpses if len(glimpses) == len(detections) else []

@@ -17,7 +17,7 @@ from hand_pose_ros.runtime.candidates import Candidate
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection, SearchRhythm
 from hand_pose_ros.runtime.engine import AUTO
-from hand_pose_ros.runtime.glimpse import WIDER, view_of
+from hand_pose_ros.runtime.glimpse import WIDER, HandView, view_of
 from hand_pose_ros.runtime.hand_networks import HandNetworks
 from hand_pose_ros.runtime.mediapipe_graph import check_image
 from hand_pose_ros.runtime.region import Region
@@ -69,14 +69,10 @@ class OwnDetector:
         `detect` does.
         """
         check_image(image_rgb)
-        views = [
-            view_of(hand.keypoints_px, hand.side, camera).wider(WIDER) for hand in self._followed
-        ]
+        views = [_view(hand, camera).wider(WIDER) for hand in self._followed]
         seen = self._networks.look_through(image_rgb, camera, views)
         least = self._config.min_presence
-        lost = [
-            hand for hand, now in zip(self._followed, seen, strict=True) if now.score < least
-        ]
+        lost = [hand for hand, now in zip(self._followed, seen, strict=True) if now.score < least]
         return self._next(image_rgb, [*seen, *self._look_again(image_rgb, lost)])
 
     def _look_again(
@@ -127,6 +123,13 @@ def found_hands(
     new = networks.look(image_rgb, again)
     new = sorted((h for h in new if h.score >= config.min_presence), key=lambda h: -h.score)
     return distinct([*known, *new])[: config.max_hands]
+
+
+def _view(hand: Detection, camera: Camera) -> HandView:
+    """Return through what a hand would be seen best."""
+    if hand.glimpse is not None:
+        return hand.glimpse.found
+    return view_of(hand.keypoints_px, hand.side, camera)
 
 
 def distinct(hands: Sequence[Detection]) -> list[Detection]:

@@ -17,7 +17,6 @@ from hand_pose_ros.runtime.engine.program import CPU_PROFILES, GPU_PROFILES, Pro
 from hand_pose_ros.runtime.engine.pytorch import (
     build_cudagraphs,
     build_eager,
-    build_inductor,
     build_torchscript,
 )
 from hand_pose_ros.runtime.engine.tensorrt import build_tensorrt
@@ -91,8 +90,9 @@ def choose_engine(name: str, *, draws_noise: bool = False) -> str:
     if engine.needs_cuda and not torch.cuda.is_available():
         raise UnavailableError(f"engine {name!r} needs a CUDA device, and PyTorch sees none")
     if missing := engine.missing:
+        wanted = " and ".join(missing)
         raise UnavailableError(
-            f"engine {name!r} needs {' and '.join(missing)}; install `pip install {engine.install}`"
+            f"engine {name!r} needs {wanted}; install `pip install {engine.install}`"
         )
     _LOG.info("engine %s: asked for by name", name)
     return name
@@ -180,11 +180,6 @@ ENGINES = {
     ),
     "torchscript": Engine("PyTorch, traced: needs nothing else", build_torchscript),
     "eager": Engine("PyTorch as it is: the reference", build_eager, repeats_noise=False),
-    "inductor": Engine(
-        "PyTorch compiled for the CPU: takes a minute to start and a C++ compiler",
-        build_inductor,
-        profiles=CPU_PROFILES,
-    ),
 }
 AUTO = "auto"
 PREFERRED = (
