@@ -119,9 +119,14 @@ class LandmarkTrunk(nn.Module):
 
 
 class LandmarkNetwork(nn.Module):
-    """The whole network: the trunk and the four read-outs of its pooled map."""
+    """The whole network: the trunk and the four read-outs of its pooled map.
+
+    Attributes:
+        weights_sha256: of the file that its weights are from, empty where they are from none.
+    """
 
     features = FEATURES
+    weights_sha256 = ""
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.glimpse import Glimpse, frame_of
-from hand_pose_ros.runtime.lift_network import NETWORKS, PoolNetwork
+from hand_pose_ros.runtime.lift_network import NETWORKS, LiftNetwork, PoolNetwork, WholeNetwork
 from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
 
@@ -104,10 +104,8 @@ class ModelLift:
         self.sampling = sampling or SamplingConfig()
         draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
         self.engine = choose_engine(engine, draws_noise=draws_noise)
+        self.network = lift_network(encoder, lifter, self.sampling, condition)
         generator = torch.Generator().manual_seed(NOISE_SEED)
-        noise = balanced_noise(self.sampling.hypotheses, generator)
-        self.network = NETWORKS[condition](encoder, lifter, self.sampling, noise).eval()
-        self.network.requires_grad_(False)
         example = (torch.rand((2, *axes), generator=generator) for axes in self.network.shapes)
         self._program = compile_network(self.engine, self.network, tuple(example))
         if isinstance(encoder, ImageEncoder):
@@ -202,3 +200,24 @@ class ModelLift:
             if hand.glimpse is not None and hand.glimpse.serves(hand.side)
         ]
         return glimpses if len(glimpses) == len(detections) else []
+
+
+def lift_network(
+    encoder: KeypointEncoder, lifter: Lifter, sampling: SamplingConfig, condition: str
+) -> LiftNetwork:
+    """Return what lifts what was seen, with the start noise of `NOISE_SEED`."""
+    noise = balanced_noise(sampling.hypotheses, torch.Generator().manual_seed(NOISE_SEED))
+    network = NETWORKS[condition](encoder, lifter, sampling, noise)
+    return network.eval().requires_grad_(False)
+
+
+def whole_network(name: str, sampling: SamplingConfig | None = None) -> WholeNetwork:
+    """Return a model of the table as one program: from what is seen and noise to joints.
+
+    Raises:
+        ConfigError: no such model.
+        InputError: the weights are missing or damaged.
+    """
+    parts = load_model(name)
+    network = lift_network(*parts, sampling or SamplingConfig(), model_entry(name).condition)
+    return WholeNetwork(network).eval()

@@ -31,6 +31,7 @@ class LiftNetwork(torch.nn.Module):
     """
 
     shapes: tuple[tuple[int, ...], ...]
+    noise: torch.Tensor
 
     def __init__(
         self,
@@ -170,12 +171,11 @@ class WholeNetwork(torch.nn.Module):
     def __init__(self, network: LiftNetwork) -> None:
         super().__init__()
         self.network = network
-        self.sees = isinstance(network, ImageNetwork)
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of a row of each input but the noise."""
-        if not self.sees:
+        if not isinstance(self.network, ImageNetwork):
             return dict(zip(("rays", "depth", "world"), self.network.shapes, strict=True))
         shapes = ((SIDE, SIDE, 3), *self.network.shapes[1:])
         names = ("patch", "half_width", "R_view_camera", "features")
@@ -205,14 +205,14 @@ class WholeNetwork(torch.nn.Module):
         the camera's axes, anchor bone = 1.
         """
         *seen, noise = inputs
-        network = self.network
-        if self.sees:
+        network, encoder = self.network, self.network.encoder
+        if isinstance(encoder, ImageEncoder):
             patch, half_width, R, *features = seen
-            pooled = network.encoder.look.pool(as_planes(patch))
-            condition = network.encoder.condition(pooled, half_width, *features)
+            pooled = encoder.look.pool(as_planes(patch))
+            condition = encoder.condition(pooled, half_width, *features)
         else:
             view = canonical_view(KeypointObservation(*seen))
-            condition, R = network.encoder(view.features), view.R_canonical_camera
+            condition, R = encoder(view.features), view.R_canonical_camera
         lifted = network.lifter(condition, network.sampling, noise)
         return (*network.fields(lifted, R), lifted.points @ R)
 

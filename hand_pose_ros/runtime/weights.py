@@ -49,6 +49,7 @@ def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:
     networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
     networks.load_state_dict(tensors)
     networks.eval().requires_grad_(False)
+    landmarks.weights_sha256 = HANDS_SHA256
     return detector, landmarks
 
 
@@ -102,6 +103,8 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         raise InputError(f"{path} is not a model of this project: {error}") from error
     for network in (encoder, lifter):
         network.eval().requires_grad_(False)
+    if isinstance(encoder, ImageEncoder) and isinstance(encoder.look, LandmarkNetwork):
+        encoder.look.weights_sha256 = HANDS_SHA256
     return encoder, lifter
 
 

@@ -81,7 +81,7 @@ class EngineCache:
         try:
             head, _, content = path.read_bytes().partition(b"\n")
             told = json.loads(head)
-            intact = told["key"] == dict(key) and told["sha256"] == _sha256(content)
+            intact = told["key"] == dict(key) and told["sha256"] == checksum(content)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError):
@@ -96,7 +96,7 @@ class EngineCache:
         """Keep an entry; where that is not possible the next start makes it again."""
         if (path := self._path(key)) is None:
             return
-        head = json.dumps({"key": dict(key), "sha256": _sha256(content)}).encode()
+        head = json.dumps({"key": dict(key), "sha256": checksum(content)}).encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
@@ -120,7 +120,7 @@ class EngineCache:
     def _path(self, key: Mapping[str, str]) -> Path | None:
         if self.folder is None:
             return None
-        name = _sha256(json.dumps(dict(key), sort_keys=True).encode())[:32]
+        name = checksum(json.dumps(dict(key), sort_keys=True).encode())[:32]
         return self.folder / f"{key['kind']}-{name}.engine"
 
 
@@ -185,7 +185,8 @@ def _source_checksum() -> str:
     return digest.hexdigest()
 
 
-def _sha256(content: bytes) -> str:
+def checksum(content: bytes) -> str:
+    """Return the sha256 of some bytes."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -39,6 +39,9 @@ class RoundedConv(nn.Module):
         low, high: range of its input, 0 in it.
     """
 
+    steps: Tensor
+    zeros: Tensor
+
     def __init__(self, conv: SameConv, low: float, high: float) -> None:
         super().__init__()
         self.conv, self.step = conv, (high - low) / _LEVELS
@@ -63,18 +66,24 @@ class RoundedConv(nn.Module):
 
 
 def rounded_copy(network: nn.Module) -> nn.Module:
-    """Return a network with every landmark network in it rounded, itself left as it is.
+    """Return a network with the shipped landmark network in it rounded, itself left as it is.
+
+    Another one, of other weights, stays as it is: nothing is known of its ranges.
 
     Raises:
         InputError: the ranges are missing, or of other weights.
     """
-    if not any(isinstance(module, LandmarkNetwork) for module in network.modules()):
+    if not any(_is_shipped(module) for module in network.modules()):
         return network
     network = copy.deepcopy(network)
     for module in network.modules():
-        if isinstance(module, LandmarkNetwork):
+        if isinstance(module, LandmarkNetwork) and _is_shipped(module):
             _round(module, read_ranges(weights_folder() / RANGES_FILE))
     return network
+
+
+def _is_shipped(module: nn.Module) -> bool:
+    return isinstance(module, LandmarkNetwork) and module.weights_sha256 == HANDS_SHA256
 
 
 def convolutions(network: LandmarkNetwork) -> list[tuple[str, SameConv]]:

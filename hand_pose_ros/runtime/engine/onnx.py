@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,37 @@ from hand_pose_ros.runtime.engine.program import Program
 OPSET = 17
 
 
-def to_onnx(network: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
+def to_onnx(
+    network: torch.nn.Module,
+    example: tuple[torch.Tensor, ...],
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    fixed: Sequence[str] = (),
+) -> bytes:
     """Return a network as an ONNX model whose inputs and outputs have any number of rows.
 
     The exporter that follows TorchScript is used: it needs no package beside onnx, and takes 2 s
     where that of `torch.export` takes 16 s.
+
+    Args:
+        network: in evaluation mode.
+        example: inputs, of two rows or more.
+        inputs: names of what goes in; numbered ones where there are none.
+        outputs: names of what comes out, likewise.
+        fixed: inputs whose first axis is none of rows.
     """
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), quiet_tracer():
         path = Path(folder, "network.onnx")
-        inputs = names("input", len(example))
-        outputs = names("output", len(network(*example)))
+        inputs = list(inputs) or names("input", len(example))
+        outputs = list(outputs) or names("output", len(network(*example)))
+        rows = [name for name in (*inputs, *outputs) if name not in fixed]
         torch.onnx.export(
             network,
             example,
             path,
             input_names=inputs,
             output_names=outputs,
-            dynamic_axes={name: {0: "row"} for name in (*inputs, *outputs)},
+            dynamic_axes={name: {0: "row"} for name in rows},
             opset_version=OPSET,
             dynamo=False,
         )

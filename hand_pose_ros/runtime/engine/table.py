@@ -35,6 +35,7 @@ class Engine:
         modules: what must be installed beside PyTorch.
         install: what pip is asked for to get those.
         needs_cuda: whether it runs on an NVIDIA GPU only.
+        is_exact: whether its numbers are those of `eager` up to rounding in float32.
         gains_by: features of a CPU without which there are better ones, any of these will do.
         profiles: numbers of rows that it is built for; none where any number is alike.
         repeats_noise: whether noise that a network draws would be the same in every call.
@@ -45,6 +46,7 @@ class Engine:
     modules: tuple[str, ...] = ()
     install: str = ""
     needs_cuda: bool = False
+    is_exact: bool = True
     gains_by: tuple[str, ...] = ()
     profiles: tuple[int, ...] = ()
     repeats_noise: bool = True
@@ -118,7 +120,7 @@ def compile_network(
 
 
 def _first_that_runs(draws_noise: bool) -> str:
-    passed = {}
+    passed: dict[str, str] = {}
     for name in PREFERRED:
         engine = ENGINES[name]
         reason = "cannot draw noise" if draws_noise and engine.repeats_noise else engine.lacks
@@ -147,6 +149,7 @@ ENGINES = {
         ("torch_tensorrt", "tensorrt"),
         "'torch-tensorrt==2.13.*'",
         needs_cuda=True,
+        is_exact=False,
         profiles=GPU_PROFILES,
     ),
     "cudagraphs": Engine(
@@ -162,6 +165,7 @@ ENGINES = {
         build_openvino_int8,
         ("onnx", "openvino"),
         "'hand_pose_ros[openvino]'",
+        is_exact=False,
         gains_by=("avx512_vnni", "avx_vnni", "amx_int8", "asimddp"),
         profiles=CPU_PROFILES,
     ),

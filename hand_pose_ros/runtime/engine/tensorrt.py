@@ -64,12 +64,12 @@ def _program(
     network: torch.nn.Module, example: tuple[torch.Tensor, ...], key: dict[str, str]
 ) -> Program:
     inputs = tuple(tensor.to("cuda") for tensor in example)
-    compiled = default_cache().fetch(key, lambda: _compile(network, inputs), _load)
+    compiled = default_cache().fetch(key, lambda: compile_tensorrt(network, inputs), _load)
     return record(compiled, example)
 
 
-def _compile(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
-    """Return the engine as a file of `torch_tensorrt.save`."""
+def compile_tensorrt(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
+    """Return the engine of a network on the GPU as a file of `torch_tensorrt.save`."""
     import torch_tensorrt
 
     compiled = torch_tensorrt.dynamo.compile(
