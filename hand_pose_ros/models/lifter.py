@@ -161,7 +161,8 @@ class Lifter(nn.Module):
             noise = _draw((count, POINTS, 3), condition, generator)
         later = None
         if noise.dim() == 4:
-            noise, later = noise[0], [each.repeat(batch, 1, 1) for each in noise[1:]]
+            noise, *rest = (noise[draw] for draw in range(noise.shape[0]))
+            later = [each.repeat(batch, 1, 1) for each in rest]
         x = noise.expand(batch, count, POINTS, 3).flatten(0, 1)
         prepared = self.denoiser.prepare(condition)
         repeated = tuple(part.repeat_interleave(count, dim=0) for part in prepared)
