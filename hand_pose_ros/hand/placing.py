@@ -15,6 +15,11 @@ from hand_pose_ros.hand.kinematics import EULER_SLOTS, FROM_LEVELS
 
 Array = npt.NDArray[np.float64]
 
+MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
+"""Factor that makes points in the camera's axes those of the mirror image."""
+MIRROR_FRAMES = MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
+"""Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
+
 _LEVELS = [np.array(nodes) - 1 for nodes in skeleton.LEVELS]
 
 

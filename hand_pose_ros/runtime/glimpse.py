@@ -82,7 +82,7 @@ class HandView:
         scale = math.log(self.half_width / WIDER / hand.half_width)
         apart = hand.R_view_camera @ self.R_view_camera.T
         turn = math.atan2(apart[1, 0], apart[0, 0])
-        return shift <= NEAR[0] and abs(scale) <= NEAR[1] and abs(turn) <= NEAR[2]
+        return bool(shift <= NEAR[0] and abs(scale) <= NEAR[1] and abs(turn) <= NEAR[2])
 
     def rays(self, points_px: Array) -> Array:
         """Return viewing rays (*batch, 2) of the camera that pixels of the view show."""

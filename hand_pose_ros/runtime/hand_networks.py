@@ -36,7 +36,7 @@ HAND_SHARE = 0.5
 """Score from which our branch's hands are looked at, over that of palms: they are fewer, and the
 landmark network has the last word."""
 
-_SMOOTH_FROM = 4.0
+VIEW_SMOOTH_FROM = 4.0
 """How much an image shrinks before it is smoothed. MediaPipe never does; in the real video that
 changed neither what was found nor the jitter, and took a fifth of the time."""
 
@@ -84,7 +84,7 @@ class HandNetworks:
             return []
         to_patches = [region.to_patch(PATCH, mirrored) for region, mirrored in views]
         patches = [
-            warp(image_rgb, to_patch, (PATCH, PATCH), _SMOOTH_FROM) for to_patch in to_patches
+            warp(image_rgb, to_patch, (PATCH, PATCH), VIEW_SMOOTH_FROM) for to_patch in to_patches
         ]
         rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
@@ -98,7 +98,7 @@ class HandNetworks:
         """Return what virtual cameras see, each with its glimpse; otherwise as `look`."""
         if not views:
             return []
-        patches = [view.camera.see(image_rgb, camera, PATCH, _SMOOTH_FROM) for view in views]
+        patches = [view.camera.see(image_rgb, camera, PATCH, VIEW_SMOOTH_FROM) for view in views]
         rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
             _through(_detection(*row[:4]), view, row[4], camera)

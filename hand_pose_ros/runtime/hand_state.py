@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.hand.placing import euler_angles, place_joints
+from hand_pose_ros.hand.placing import MIRROR_FRAMES, MIRROR_POINTS, euler_angles, place_joints
 from hand_pose_ros.hand.root import RootFit, metric_root, root_from_depth
 from hand_pose_ros.runtime.config import OFF, EstimatorConfig
 from hand_pose_ros.runtime.estimate import HandEstimate, ScaleSource
@@ -19,10 +19,6 @@ from hand_pose_ros.runtime.lift import LiftedHand
 from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
 from hand_pose_ros.runtime.temporal import FrameBuffer
 from hand_pose_ros.runtime.track import Tracked
-
-_MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
-_MIRROR_FRAMES = _MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
-"""Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +156,7 @@ def pose_hands(
     ):
         points, rotations = place_joints(root, articulation, ratios, offsets)
         if side == "left":
-            points, rotations = points * _MIRROR_POINTS, rotations * _MIRROR_FRAMES
+            points, rotations = points * MIRROR_POINTS, rotations * MIRROR_FRAMES
         poses.append(Pose(points, rotations, articulation, ratios, offsets, hand.std))
     return poses
 

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import torch
 
 from hand_pose_ros.hand import skeleton
-from hand_pose_ros.hand.kinematics import HandParameters, mirror_rotation
+from hand_pose_ros.hand.kinematics import HandParameters, Joints
 from hand_pose_ros.hand.mesh import load_hand_mesh
+from hand_pose_ros.hand.placing import MIRROR_FRAMES, MIRROR_POINTS
 from hand_pose_ros.runtime.estimate import HandEstimate
 
 Surface = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]
@@ -18,11 +19,16 @@ Surface = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]
 def surface_of(hand: HandEstimate) -> Surface:
     """Return the surface of an estimated hand, its faces counter-clockwise from outside."""
     mesh = load_hand_mesh()
-    root = torch.from_numpy(hand.T_cam_wrist[:3, :3])
+    wrist = hand.T_cam_wrist[:3, 3]
+    points, rotations = hand.keypoints - wrist, hand.rotations
     if hand.side == "left":
-        root = mirror_rotation(root)
+        points, rotations = points * MIRROR_POINTS, rotations * MIRROR_FRAMES
+    placed = [torch.from_numpy(np.asarray(array, np.float64)) for array in (points, rotations)]
     rest = (hand.angles[skeleton.WRIST_DOFS :], hand.bone_lengths, hand.offsets)
     with torch.inference_mode():
         arrays = (torch.from_numpy(np.asarray(array, np.float64)) for array in rest)
-        vertices = mesh.pose(HandParameters(root, *arrays), hand.side).numpy()
-    return vertices + hand.T_cam_wrist[:3, 3], mesh.faces(hand.side).numpy()
+        parameters = HandParameters(placed[1][0], *arrays)
+        vertices = mesh.pose_joints(parameters, Joints(*placed)).numpy()
+    if hand.side == "left":
+        vertices = vertices * MIRROR_POINTS
+    return vertices + wrist, mesh.faces(hand.side).numpy()
