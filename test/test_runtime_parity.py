@@ -83,4 +83,4 @@ def error_mm(found, samples) -> float:
     true = np.stack(
         [each.keypoints * (FLIP if each.side == "left" else 1.0) for _, _, each, _ in samples]
     )
-    return pa_mpjpe(found, true).mean
+    return float(np.mean(pa_mpjpe(found, true)))

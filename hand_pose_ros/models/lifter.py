@@ -117,7 +117,12 @@ class Lifter(nn.Module):
     """From a condition vector, whatever encoder made it, to hypotheses of a hand.
 
     Source: Ivashechkin et al. 2023, figure 1 and section 2.5.
+
+    Attributes:
+        weights_sha256: of the file that its weights are from, empty where that is none that ships.
     """
+
+    weights_sha256 = ""
 
     def __init__(self, config: LifterConfig) -> None:
         super().__init__()

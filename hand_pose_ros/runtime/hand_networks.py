@@ -14,6 +14,7 @@ import torch
 from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.landmark_network import SIDE as PATCH
+from hand_pose_ros.models.landmark_network import LandmarkNetwork
 from hand_pose_ros.models.palm_network import SIDE
 from hand_pose_ros.runtime.candidates import (
     Candidate,
@@ -49,15 +50,17 @@ class HandNetworks:
 
     Args:
         engine: how they are executed, see `engine.ENGINES`.
+        landmarks: another landmark network than the one that ships.
 
     Raises:
         ConfigError, UnavailableError: as for `engine.choose_engine`.
         InputError: the weights are missing or damaged.
     """
 
-    def __init__(self, engine: str = AUTO) -> None:
+    def __init__(self, engine: str = AUTO, landmarks: LandmarkNetwork | None = None) -> None:
         self.engine = choose_engine(engine)
-        detector, landmarks = load_hand_networks()
+        detector, shipped = load_hand_networks()
+        landmarks = landmarks or shipped
         self._find = _compiled(self.engine, FindNetwork(detector), SIDE)
         self._look = _compiled(self.engine, LookNetwork(landmarks), PATCH)
 

@@ -34,7 +34,9 @@ def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
         InputError: its file is missing, or is not the one that shipped.
     """
     entry = model_entry(name)
-    return load_weights(_checked(f"model {name!r}", entry.weights, entry.sha256))
+    encoder, lifter = load_weights(_checked(f"model {name!r}", entry.weights, entry.sha256))
+    encoder.weights_sha256 = lifter.weights_sha256 = entry.sha256
+    return encoder, lifter
 
 
 def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:

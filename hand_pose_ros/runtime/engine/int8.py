@@ -1,9 +1,9 @@
-"""The landmark network in 8-bit integers, for CPUs that multiply those four at a time.
+"""Networks in 8-bit integers, for CPUs that multiply those four at a time.
 
-Every convolution but the last depthwise one is rounded: its weights channel by channel, its input
-as a whole, to the range that was seen in the sample that ships (`scripts/calibrate_int8.py`). The
-last one stays: it alone cost 0.14 of 0.16 mm on real hands. Engines that are shown the rounding
-do the arithmetic in integers.
+Convolutions and large matrix products are rounded: their weights channel by channel, their input
+as a whole, to the range that was seen in the sample that ships (`scripts/calibrate_int8.py`).
+The last convolution of the landmark network stays: it alone cost 0.14 of 0.16 mm on real hands.
+Engines that are shown the rounding do the arithmetic in integers, and read a quarter of the bytes.
 
 Source: Jacob et al. 2018, Quantization and training of neural networks for efficient
 integer-arithmetic-only inference.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,98 +21,116 @@ from torch.nn import functional
 
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.models.landmark_network import LandmarkNetwork, SameConv
-from hand_pose_ros.models.registry import HANDS_SHA256
 from hand_pose_ros.resources import weights_folder
 
-RANGES_FILE = "hands_int8.json"
-"""Ranges of the inputs of all convolutions, in the order of `convolutions`."""
+RANGES_FILE = "int8.json"
+"""Ranges of inputs, by `key_of` a network and then by the name of the layer in it."""
+
+LEAST_WEIGHTS = 100_000
+"""Weights of a matrix product from which it is rounded: it waits for its weights to be read."""
 
 _LEVELS, _WEIGHT_LEVELS = 255, 127
+Range = tuple[float, float]
 
 
-class RoundedConv(nn.Module):
-    """A convolution whose input and weights are rounded to 8 bits.
+class Rounded(nn.Module):
+    """A layer whose input and weights are rounded to 8 bits.
 
     Args:
-        conv: it.
-        low, high: range of its input, 0 in it.
+        layer: a convolution or a matrix product.
+        span: lowest and highest value of its input, 0 between them.
     """
 
     steps: Tensor
     zeros: Tensor
 
-    def __init__(self, conv: SameConv, low: float, high: float) -> None:
+    def __init__(self, layer: SameConv | nn.Linear, span: Range) -> None:
         super().__init__()
-        self.conv, self.step = conv, (high - low) / _LEVELS
+        low, high = span
+        self.layer, self.step = layer, (high - low) / _LEVELS
         self.zero = round(-low / self.step)
-        largest = conv.weight.detach().abs().amax(dim=(1, 2, 3)).clamp_min(1e-8)
+        largest = layer.weight.detach().abs().flatten(1).amax(dim=1).clamp_min(1e-8)
         self.register_buffer("steps", largest / _WEIGHT_LEVELS, persistent=False)
         zeros = torch.zeros(len(largest), dtype=torch.int32)
         self.register_buffer("zeros", zeros, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the convolved image."""
-        conv = self.conv
+        """Return what the layer makes of its rounded input."""
+        layer = self.layer
         rounded = torch.fake_quantize_per_tensor_affine(x, self.step, self.zero, 0, _LEVELS)
         weight = torch.fake_quantize_per_channel_affine(
-            conv.weight, self.steps, self.zeros, 0, -_WEIGHT_LEVELS - 1, _WEIGHT_LEVELS
+            layer.weight, self.steps, self.zeros, 0, -_WEIGHT_LEVELS - 1, _WEIGHT_LEVELS
         )
-        if conv.margins is not None:
-            rounded = functional.pad(rounded, conv.margins)
+        if isinstance(layer, nn.Linear):
+            return functional.linear(rounded, weight, layer.bias)
+        if layer.margins is not None:
+            rounded = functional.pad(rounded, layer.margins)
         return functional.conv2d(
-            rounded, weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
+            rounded, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
         )
 
 
 def rounded_copy(network: nn.Module) -> nn.Module:
-    """Return a network with the shipped landmark network in it rounded, itself left as it is.
+    """Return a network with all in it that ships rounded, itself left as it is.
 
-    Another one, of other weights, stays as it is: nothing is known of its ranges.
+    What has other weights stays as it is: nothing is known of its ranges.
 
     Raises:
-        InputError: the ranges are missing, or of other weights.
+        InputError: the ranges are missing or damaged, or do not fit.
     """
-    if not any(_is_shipped(module) for module in network.modules()):
+    if not any(key_of(module) for module in network.modules()):
         return network
+    ranges = read_ranges(weights_folder() / RANGES_FILE)
     network = copy.deepcopy(network)
-    for module in network.modules():
-        if isinstance(module, LandmarkNetwork) and _is_shipped(module):
-            _round(module, read_ranges(weights_folder() / RANGES_FILE))
+    for module in list(network.modules()):
+        for name, span in ranges.get(key_of(module), {}).items():
+            _round(module, name, span)
     return network
 
 
-def _is_shipped(module: nn.Module) -> bool:
-    return isinstance(module, LandmarkNetwork) and module.weights_sha256 == HANDS_SHA256
+def key_of(module: nn.Module) -> str:
+    """Return what the ranges of a network are filed under; empty where there can be none."""
+    sha256 = getattr(module, "weights_sha256", "")
+    return f"{type(module).__name__} {sha256}" if sha256 else ""
 
 
-def convolutions(network: LandmarkNetwork) -> list[tuple[str, SameConv]]:
-    """Return name and module of all convolutions, in their order."""
-    return [(name, m) for name, m in network.named_modules() if isinstance(m, SameConv)]
+def rounded_layers(network: nn.Module) -> dict[str, SameConv | nn.Linear]:
+    """Return the layers of a network that are rounded, by their names in it."""
+    if isinstance(network, LandmarkNetwork):
+        found = [(name, m) for name, m in network.named_modules() if isinstance(m, SameConv)]
+        return dict(found[:-1])
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear)
+        and module.weight.numel() >= LEAST_WEIGHTS
+        and not name.startswith("look.")
+    }
 
 
-def read_ranges(path: Path) -> list[tuple[float, float]]:
+def read_ranges(path: Path) -> dict[str, dict[str, Range]]:
     """Return the ranges of a file of `scripts/calibrate_int8.py`.
 
     Raises:
-        InputError: missing, damaged, or of other weights.
+        InputError: it is missing or damaged.
     """
     try:
-        told = json.loads(path.read_text())
-        ranges = [(float(low), float(high)) for low, high in told["ranges"]]
-        weights = told["weights_sha256"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return {
+            key: {name: (float(low), float(high)) for name, (low, high) in layers.items()}
+            for key, layers in json.loads(path.read_text()).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} does not hold the ranges of 8-bit networks: {error}") from error
-    if weights != HANDS_SHA256:
+
+
+def _round(network: nn.Module, name: str, span: Range) -> None:
+    try:
+        layer = network.get_submodule(name)
+    except AttributeError as error:
+        raise InputError(f"{RANGES_FILE} names {name!r}, which there is not: {error}") from error
+    if not isinstance(layer, (SameConv, nn.Linear)) or not span[0] <= 0.0 < span[1]:
         raise InputError(
-            f"{path} is of weights {str(weights)[:12]}, those that ship are {HANDS_SHA256[:12]}"
+            f"{RANGES_FILE} has the range {span} of {name!r}, which cannot be rounded"
         )
-    return ranges
-
-
-def _round(network: LandmarkNetwork, ranges: Sequence[tuple[float, float]]) -> None:
-    found = convolutions(network)
-    if len(found) != len(ranges):
-        raise InputError(f"{RANGES_FILE} has {len(ranges)} ranges; {len(found)} are needed")
-    for (name, conv), (low, high) in list(zip(found, ranges, strict=True))[:-1]:
-        parent, _, attribute = name.rpartition(".")
-        setattr(network.get_submodule(parent), attribute, RoundedConv(conv, low, high))
+    parent, _, attribute = name.rpartition(".")
+    setattr(network.get_submodule(parent), attribute, Rounded(layer, span))
