@@ -21,7 +21,11 @@ from hand_pose_ros.runtime.engine.program import in_profiles, split_rows
 from hand_pose_ros.runtime.lift import ModelLift
 
 
-@pytest.fixture(params=[name for name in ENGINES if name != "eager"])
+EXACT = [name for name, each in ENGINES.items() if each.is_exact and name != "eager"]
+"""The others are measured on real hands in test_runtime_parity.py."""
+
+
+@pytest.fixture(params=EXACT)
 def name(request):
     engine = ENGINES[request.param]
     if engine.needs_cuda or engine.missing:
