@@ -20,7 +20,6 @@ from hand_pose_ros.runtime.engine import (
 from hand_pose_ros.runtime.engine.program import in_profiles, split_rows
 from hand_pose_ros.runtime.lift import ModelLift
 
-
 EXACT = [name for name, each in ENGINES.items() if each.is_exact and name != "eager"]
 """The others are measured on real hands in test_runtime_parity.py."""
 
