@@ -19,7 +19,7 @@ from pathlib import Path
 import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("opencv", "onnx", "render", "video", "train", "report", "test")
+EXTRAS = ("opencv", "onnx", "openvino", "render", "video", "train", "report", "test")
 # Kept at these versions on purpose; everything else is the newest that fits.
 CHOSEN = ("torch==2.13.0", "numpy==1.26.4", "opencv-python-headless==4.11.0.86")
 MEDIAPIPE = "mediapipe==0.10.21"

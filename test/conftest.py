@@ -51,6 +51,12 @@ def _has_ros() -> bool:
     return True
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _engine_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Engines that are made once are kept for the whole run, and nowhere else."""
+    os.environ["HAND_POSE_CACHE"] = str(tmp_path_factory.mktemp("engines"))
+
+
 @pytest.fixture(autouse=True)
 def _seeds() -> None:
     """Each test draws the same random numbers, whatever ran before it."""

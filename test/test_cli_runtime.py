@@ -39,7 +39,7 @@ def stubs(monkeypatch):
     detector = ScriptedDetector([[HAND.detection]])
     monkeypatch.setattr(progress, "video_detector", lambda hands, engine: detector)
     monkeypatch.setattr(progress, "still_detector", OneHand)
-    monkeypatch.setattr(bench, "MediaPipeDetector", lambda hands: detector)
+    monkeypatch.setattr(bench, "make_detector", lambda hands, engine: detector)
 
 
 @pytest.fixture
@@ -116,7 +116,19 @@ def test_bench_prints_a_table_and_writes_it(photos, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "ours: total" in said
     assert "lifter alone, 8 hypotheses" in said
-    assert json.loads(out.read_text())["hypotheses"] == 8
+    told = json.loads(out.read_text())
+    assert told["hypotheses"] == 8 and "runs" not in told
+    assert set(told["stages_ms"]["total"]) == {"mean", "p50", "p95", "p99"}
+
+
+def test_bench_puts_engines_and_numbers_of_hands_side_by_side(photos, tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    words = ["bench", "--input", str(photos), "--json", str(out), "--max-hands", "1", "2"]
+    assert main([*words, "--engines", "eager", "torchscript"]) == 0
+    told = json.loads(out.read_text())
+    assert [run["max_hands"] for run in told["runs"]] == [1, 2, 1, 2]
+    assert told["stages_ms"] == told["runs"][0]["stages_ms"]
+    assert capsys.readouterr().out.count("ours: total") == 4
 
 
 def test_a_termination_is_an_interrupt_and_the_handler_comes_back():

@@ -81,7 +81,7 @@ def test_each_hand_is_lifted_as_if_alone_and_the_same_every_time(lift):
 def test_noise_that_is_drawn_anew_is_not_frozen_into_a_trace(lift):
     found, _ = detections(1)
     sampling = SamplingConfig(eta=1.0, steps=3)
-    noisy = ModelLift(lift._network.encoder, lift._network.lifter, sampling)
+    noisy = ModelLift(lift.network.encoder, lift.network.lifter, sampling)
     assert noisy.engine == "eager"
     first, second = (noisy(found, CAMERA)[0].articulation for _ in range(2))
     assert np.abs(first - second).max() > 0.0
@@ -89,7 +89,7 @@ def test_noise_that_is_drawn_anew_is_not_frozen_into_a_trace(lift):
 
 def test_a_method_without_kinematics_is_refused(lift):
     with pytest.raises(ConfigError, match="'d' has no kinematic hand"):
-        ModelLift(lift._network.encoder, lift._network.lifter, SamplingConfig(method="d"))
+        ModelLift(lift.network.encoder, lift.network.lifter, SamplingConfig(method="d"))
 
 
 def test_noise_comes_in_opposite_pairs():

@@ -77,8 +77,8 @@ def test_keypoints_matter_to_both_but_their_depth_only_to_one(lift):
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "eager"])
 def test_every_engine_gives_the_same_hands(lift, engine):
-    for module in ENGINES[engine].modules:
-        pytest.importorskip(module)
+    if ENGINES[engine].missing or ENGINES[engine].needs_cuda:
+        pytest.skip(f"{engine} cannot run here")
     fast = ModelLift(*networks(), engine=engine, condition=lift.condition)
     for count in (1, 3):
         found, _ = detections(count, seed=4)
@@ -103,10 +103,10 @@ def test_the_view_is_turned_with_the_hand():
     for detection, image in ((found, square), (rolled, np.rot90(square, -1).copy())):
         frame = canonical_frame(observe([detection], camera).rays)
         patches, widths = look([detection], camera, image, frame)
-        assert patches.shape == (1, 3, SIDE, SIDE) and patches.max() <= 1.0
+        assert patches.shape == (1, SIDE, SIDE, 3) and patches.dtype == np.uint8
         views.append((patches, widths))
     np.testing.assert_allclose(views[0][1], views[1][1], rtol=1e-4)
-    assert np.abs(views[0][0] - views[1][0]).mean() < 0.005
+    assert np.abs(views[0][0].astype(int) - views[1][0]).mean() < 0.005 * 255.0
 
 
 def test_glances_look_at_the_same_hand_differently(lift):

@@ -60,7 +60,11 @@ VERBS = (
         "hand-pose train --model fused --out runs/fused",
     ),
     Verb("synth", "render a dataset of hands", "hand-pose synth --count 1000 --seed 1 --out data"),
-    Verb("export", "convert a model for another engine", "hand-pose export --engine onnx"),
+    Verb(
+        "export",
+        "write a model as a file that runs elsewhere",
+        "hand-pose export --model fused --engine onnx --out out/fused",
+    ),
     Verb("bench", "time the pipeline", "hand-pose bench --peer mediapipe --json bench.json"),
     Verb("models", "list what --model, --detector and --engine take", "hand-pose models"),
 )

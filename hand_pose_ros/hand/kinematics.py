@@ -75,8 +75,8 @@ def forward_kinematics(hand: HandParameters) -> Joints:
         level_positions.append(positions)
     wrist_first = torch.nn.functional.pad(torch.cat(level_positions, dim=-2), (0, 0, 1, 0))
     return Joints(
-        wrist_first[..., _FROM_LEVELS, :],
-        torch.cat(level_rotations, dim=-3)[..., _FROM_LEVELS, :, :],
+        wrist_first[..., FROM_LEVELS, :],
+        torch.cat(level_rotations, dim=-3)[..., FROM_LEVELS, :, :],
     )
 
 
@@ -119,7 +119,7 @@ def mirror_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*ba
 def _local_rotations(articulation: Tensor, offsets: Tensor) -> Tensor:
     """Return (*batch, 20, 3, 3): the rotation of each node but the root relative to its parent."""
     slots = torch.nn.functional.pad(torch.cat((articulation, offsets), dim=-1), (0, 1))
-    return matrix_from_euler(slots[..., _EULER_SLOTS].unflatten(-1, (20, 3)))
+    return matrix_from_euler(slots[..., EULER_SLOTS].unflatten(-1, (20, 3)))
 
 
 def _euler_slots() -> list[int]:
@@ -132,6 +132,6 @@ def _euler_slots() -> list[int]:
     return slots
 
 
-_EULER_SLOTS = _euler_slots()
+EULER_SLOTS = _euler_slots()
 _ORDER = [0, *(node for level in skeleton.LEVELS for node in level)]
-_FROM_LEVELS = [_ORDER.index(node) for node in range(len(skeleton.KEYPOINTS))]
+FROM_LEVELS = [_ORDER.index(node) for node in range(len(skeleton.KEYPOINTS))]

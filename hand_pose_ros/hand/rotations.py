@@ -98,8 +98,9 @@ def nearest_rotation(parameters: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*b
     powers = _unit(torch.stack(rows, dim=-1).unflatten(-1, (4, 4)))
     # The largest eigenvalue by size, too: all of them lie in [-1, 1] before.
     powers = powers + torch.eye(4, dtype=powers.dtype, device=powers.device)
-    for _ in range(_SQUARINGS):
-        powers = _unit(powers @ powers)
+    for _ in range(_SQUARINGS // 2):
+        squares = powers @ powers
+        powers = _unit(squares @ squares)
     # All columns are multiples of the eigenvector; the longest is the most exact.
     longest = torch.diagonal(powers, dim1=-2, dim2=-1).argmax(dim=-1)
     column = powers.gather(-1, longest[..., None, None].expand(*longest.shape, 4, 1)).squeeze(-1)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 
-_BLUR_FROM = 1.5
+BLUR_FROM = 1.5
 """Image pixels to a pixel of the view from which the image is blurred before."""
 
 _GRID = 29
@@ -50,24 +50,39 @@ class VirtualCamera:
             raise InputError(f"half_width is {self.half_width}; it must be above 0")
 
     def see(
-        self, image: npt.NDArray[np.uint8], camera: Camera, side: int
+        self,
+        image: npt.NDArray[np.uint8],
+        camera: Camera,
+        side: int,
+        blur_from: float = BLUR_FROM,
     ) -> npt.NDArray[np.uint8]:
-        """Return the view (side, side, channels) of a camera's image, black beyond it."""
+        """Return the view (side, side, channels) of a camera's image, black beyond it.
+
+        Args:
+            image: of the camera.
+            camera: its intrinsics.
+            side: of the view [px].
+            blur_from: pixels of the image to one of the view from which it is blurred before.
+        """
         import cv2
 
         to_ray = self._to_ray(side)
         shrink = self._shrink(camera, side)
-        if shrink > _BLUR_FROM:
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 * shrink), np.uint8)
         corners = np.array([(x, y, 1.0) for x in (0, side - 1) for y in (0, side - 1)])
-        is_ahead = (corners @ to_ray.T)[:, 2].min() > _NEAREST
-        if is_ahead and not camera.is_distorted:
+        at = corners @ to_ray.T
+        is_flat = at[:, 2].min() > _NEAREST and not camera.is_distorted
+        to_image, low = camera.K @ to_ray, np.zeros(2, int)
+        pixels = None if is_flat else _bent(to_ray, camera, side)
+        if shrink > blur_from:
+            ends = _ends(at @ camera.K.T) if pixels is None else pixels.reshape(2, -1).T
+            image, low = _blurred_part(image, ends, 0.4 * shrink)
+        if pixels is None:
+            to_image[:2] -= np.outer(low, to_image[2])
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            return np.asarray(
-                cv2.warpPerspective(image, camera.K @ to_ray, (side, side), flags=flags), np.uint8
-            )
-        pixels = _bent(to_ray, camera, side)
-        seen = cv2.remap(image, pixels[0], pixels[1], cv2.INTER_LINEAR)
+            seen = cv2.warpPerspective(image, to_image, (side, side), flags=flags)
+        else:
+            x, y = pixels - low.astype(np.float32)[:, None, None]
+            seen = cv2.remap(image, x, y, cv2.INTER_LINEAR)
         return np.asarray(seen, np.uint8)
 
     def _to_ray(self, side: int) -> npt.NDArray[np.float64]:
@@ -84,6 +99,26 @@ class VirtualCamera:
         """Return how many pixels of the image fall on one of the view, where it looks."""
         depth = max(float(self.R_view_camera[2, 2]), 0.1)
         return 2.0 * self.half_width / side * float(camera.K[0, 0]) / depth
+
+
+def _ends(homogeneous: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def _blurred_part(
+    image: npt.NDArray[np.uint8], pixels: npt.NDArray[np.floating], deviation: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]:
+    """Return the part of an image around some pixels (n, 2), blurred, and its corner (x, y).
+
+    Where all pixels lie outside a part of one pixel is returned.
+    """
+    import cv2
+
+    margin, size = 4.0 * deviation + 2.0, np.array(image.shape[1::-1])
+    low = np.clip(np.floor(pixels.min(axis=0) - margin), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(pixels.max(axis=0) + margin) + 1, low + 1, size).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), deviation), np.uint8), low
 
 
 def _bent(to_ray: npt.NDArray[np.float64], camera: Camera, side: int) -> npt.NDArray[np.float32]:

@@ -21,11 +21,21 @@ def time_embedding(t: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch 
     return torch.cat((phase.sin(), phase.cos()), dim=-1)
 
 
+def _nearest(few: int, many: int) -> list[int]:
+    """Return which of few points each of many takes after: `interpolate` to the nearest."""
+    return [index * few // many for index in range(many)]
+
+
+def _is_exported() -> bool:
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+
+
 class PointConv(nn.Conv1d):
     """A convolution over three neighbouring points that is fast for the few hands of an image.
 
     For batches of that size a general convolution spends its time on preparing itself; one matrix
-    product of the unfolded points gives the same numbers sooner. Training takes the general one.
+    product of the unfolded points gives the same numbers sooner. Training takes the general one,
+    and so do engines that are given the network as a graph: theirs are prepared before.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
@@ -35,7 +45,7 @@ class PointConv(nn.Conv1d):
         self, x: Float[Tensor, "batch channel point"]
     ) -> Float[Tensor, "batch out point_out"]:
         """Return the convolved points, every `stride`-th of them."""
-        if torch.is_grad_enabled() or len(x) > _FEW:
+        if torch.is_grad_enabled() or _is_exported() or len(x) > _FEW:
             return super().forward(x)
         padded = functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
         last, step = int(x.shape[-1]), self.stride[0]
@@ -128,8 +138,7 @@ class UNet1D(nn.Module):
         hidden = self.middle(hidden, modulation)
         for grow, block in zip(self.grow, self.up, strict=True):
             skip = skips.pop()
-            points = int(skip.shape[-1])
-            hidden = grow(functional.interpolate(hidden, size=points, mode="nearest"))
+            hidden = grow(hidden[..., _nearest(int(hidden.shape[-1]), int(skip.shape[-1]))])
             hidden = block(torch.cat((hidden, skip), dim=1), modulation)
         features = functional.silu(self.norm(hidden)).permute(2, 0, 1)
         return (features @ self.readout.transpose(1, 2)).transpose(0, 1) + self.bias

@@ -50,7 +50,11 @@ def make_betas(name: str, steps: int) -> Float[Tensor, " step"]:
 
 
 class NoiseSchedule(torch.nn.Module):
-    """The constants of a diffusion process as buffers; step index t runs from 0 to T - 1."""
+    """The constants of a diffusion process as buffers; step index t runs from 0 to T - 1.
+
+    Attributes:
+        kept: `alpha_bar` as plain numbers, so that what follows from it is no part of a graph.
+    """
 
     alpha_bar: Tensor
     betas: Tensor
@@ -62,6 +66,7 @@ class NoiseSchedule(torch.nn.Module):
         self.register_buffer("betas", betas.float(), persistent=False)
         alpha_bar = torch.cumprod(1.0 - betas, 0)
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
+        self.kept = tuple(alpha_bar.tolist())
 
     def add_noise(
         self,
@@ -95,6 +100,20 @@ def ddim_timesteps(total: int, count: int) -> list[int]:
     return [total * (count - i) // count - 1 for i in range(count)]
 
 
+def ddim_coefficients(now: float, after: float, eta: float) -> tuple[float, float, float]:
+    """Return the factors of the clean data, of the direction back and of fresh noise in a step.
+
+    Args:
+        now: alpha_bar of the step at hand.
+        after: that of the step that it leads to.
+        eta: see `sample_ddim`.
+
+    Source: Song et al. 2021, equations 12 and 16.
+    """
+    variance = eta**2 * max((1.0 - after) / (1.0 - now) * (1.0 - now / after), 0.0)
+    return math.sqrt(after), math.sqrt(max(1.0 - after - variance, 0.0)), math.sqrt(variance)
+
+
 def sample_ddim(
     denoise: Denoise,
     x: Float[Tensor, " batch *data"],
@@ -126,12 +145,9 @@ def sample_ddim(
         clean = (
             denoise(x, torch.full(x.shape[:1], now, device=x.device)) if known is None else known
         )
-        alpha_now, alpha_after = schedule.alpha_bar[now], schedule.alpha_bar[after]
-        residual = (x - alpha_now.sqrt() * clean) / (1.0 - alpha_now).sqrt()
-        ratio = (1.0 - alpha_after) / (1.0 - alpha_now) * (1.0 - alpha_now / alpha_after)
-        sigma = eta * ratio.clamp_min(0.0).sqrt()
-        direction = (1.0 - alpha_after - sigma**2).clamp_min(0.0).sqrt()
-        x = alpha_after.sqrt() * clean + direction * residual
+        kept, direction, sigma = ddim_coefficients(schedule.kept[now], schedule.kept[after], eta)
+        residual = (x - math.sqrt(schedule.kept[now]) * clean) / math.sqrt(1 - schedule.kept[now])
+        x = kept * clean + direction * residual
         if eta > 0.0:
             x = x + sigma * next(fresh)
     return denoise(x, torch.full(x.shape[:1], timesteps[-1], device=x.device))

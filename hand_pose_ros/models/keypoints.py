@@ -149,7 +149,13 @@ def keypoint_features(
 
 
 class KeypointEncoder(nn.Module):
-    """Turns canonical keypoint features into the condition vector."""
+    """Turns canonical keypoint features into the condition vector.
+
+    Attributes:
+        weights_sha256: of the file that its weights are from, empty where that is none that ships.
+    """
+
+    weights_sha256 = ""
 
     def __init__(self, condition: int, width: int, blocks: int) -> None:
         super().__init__()

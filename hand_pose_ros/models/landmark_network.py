@@ -73,11 +73,11 @@ class SameConv(nn.Conv2d):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        self._pad = None if stride == 1 else (before, kernel - stride - before) * 2
+        self.margins = None if stride == 1 else (before, kernel - stride - before) * 2
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch out y2 x2"]:
         """Return the convolved image, of sides divided by the stride."""
-        return super().forward(x if self._pad is None else functional.pad(x, self._pad))
+        return super().forward(x if self.margins is None else functional.pad(x, self.margins))
 
 
 class InvertedResidual(nn.Module):
@@ -119,9 +119,14 @@ class LandmarkTrunk(nn.Module):
 
 
 class LandmarkNetwork(nn.Module):
-    """The whole network: the trunk and the four read-outs of its pooled map."""
+    """The whole network: the trunk and the four read-outs of its pooled map.
+
+    Attributes:
+        weights_sha256: of the file that its weights are from, empty where they are from none.
+    """
 
     features = FEATURES
+    weights_sha256 = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +144,10 @@ class LandmarkNetwork(nn.Module):
         The landmarks are (batch, 63): x, y and relative depth of each of 21 points in pixels of
         the image; world likewise, in metres about the hand's middle.
         """
-        pooled = self.pool(image)
+        return self.read(self.pool(image))
+
+    def read(self, pooled: Float[Tensor, "batch feature"]) -> tuple[Tensor, ...]:
+        """Return what `forward` does, of what `pool` returned."""
         presence, handedness = (
             torch.sigmoid(readout(pooled)) for readout in (self.presence, self.handedness)
         )

@@ -117,7 +117,12 @@ class Lifter(nn.Module):
     """From a condition vector, whatever encoder made it, to hypotheses of a hand.
 
     Source: Ivashechkin et al. 2023, figure 1 and section 2.5.
+
+    Attributes:
+        weights_sha256: of the file that its weights are from, empty where that is none that ships.
     """
+
+    weights_sha256 = ""
 
     def __init__(self, config: LifterConfig) -> None:
         super().__init__()
@@ -152,17 +157,22 @@ class Lifter(nn.Module):
             condition: one row a hand.
             sampling: sampler, steps, eta, hypotheses.
             noise: (hypotheses, 21, 3) start noise, the same for every hand: a fixed one makes the
-                answer a function of the image alone. Drawn where it is None.
+                answer a function of the image alone. Drawn where it is None. With one more axis
+                in front, (draw, hypotheses, 21, 3), all noise: nothing is drawn then.
             generator: source of all noise that is drawn.
         """
         batch, count = condition.shape[0], sampling.hypotheses
         if noise is None:
             noise = _draw((count, POINTS, 3), condition, generator)
+        later = None
+        if noise.dim() == 4:
+            noise, *rest = (noise[draw] for draw in range(noise.shape[0]))
+            later = [each.repeat(batch, 1, 1) for each in rest]
         x = noise.expand(batch, count, POINTS, 3).flatten(0, 1)
         prepared = self.denoiser.prepare(condition)
         repeated = tuple(part.repeat_interleave(count, dim=0) for part in prepared)
         denoise = self._denoise(lambda x, t: self.denoiser(x, t, repeated))
-        fresh = _noises(x, generator)
+        fresh = _noises(x, generator) if later is None else iter(later)
         if sampling.sampler == "ddpm":
             clean = sample_ddpm(denoise, x, self.schedule, noise=fresh)
         else:

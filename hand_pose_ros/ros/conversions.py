@@ -227,9 +227,10 @@ def _transforms(
 ) -> list[Any]:
     turns = _quaternions(np.stack(rotations)).tolist()
     moves = np.stack(translations).astype(np.float64).tolist()
+    headers = {parent: header(types, frame.stamp_ns, parent) for parent in set(parents)}
     return [
         types.TransformStamped(
-            header=header(types, frame.stamp_ns, parent),
+            header=headers[parent],
             child_frame_id=name,
             transform=types.Transform(
                 translation=types.Vector3(x=t[0], y=t[1], z=t[2]),

@@ -57,9 +57,12 @@ class MarkerWriter:
     def __init__(self, types: MessageTypes, style: MarkerStyle | None = None) -> None:
         self._types = types
         self._style = style or MarkerStyle()
-        self._colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
         self._shown: set[tuple[str, int]] = set()
         self._numbers: dict[str, int] = {}
+        # Made once: messages share them, as nobody changes them.
+        self._joint_colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
+        ends = _BONE_ENDS[:, 1].repeat(2).tolist()
+        self._bone_colors = [self._joint_colors[end] for end in ends]
 
     def reset(self) -> None:
         """Forget what is shown; nothing of it will be deleted."""
@@ -97,16 +100,16 @@ class MarkerWriter:
         return self._types.MarkerArray(markers=lost + drawn)
 
     def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
-        types, style, colors = self._types, self._style, self._colors
+        types, style = self._types, self._style
         bones = self._marker(frame, hand, SKELETON, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())
-        bones.colors = [colors[end] for end in _BONE_ENDS[:, 1] for _ in range(2)]
+        bones.colors = list(self._bone_colors)
         joints = self._marker(frame, hand, SKELETON, types.Marker.SPHERE_LIST)
         joints.id += 1
         joints.scale = _cube(types, style.joint_diameter)
         joints.points = types.points(hand.keypoints, np.arange(len(hand.keypoints)))
-        joints.colors = colors
+        joints.colors = list(self._joint_colors)
         return [bones, joints]
 
     def _surface(

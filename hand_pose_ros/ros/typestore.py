@@ -80,8 +80,10 @@ def _with_defaults(store: Typestore, name: str) -> type:
     factories = _default_factories(store, name)
 
     def fill(self: Any, **fields: Any) -> None:
-        missing = {key: make() for key, make in factories.items() if key not in fields}
-        base.__init__(self, **missing, **fields)
+        if len(fields) < len(factories):
+            missing = {key: make() for key, make in factories.items() if key not in fields}
+            fields |= missing
+        base.__init__(self, **fields)
 
     return type(base.__name__, (base,), {"__init__": fill})
 

@@ -15,15 +15,13 @@ import numpy.typing as npt
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import DetectorConfig, EstimatorConfig
-from hand_pose_ros.runtime.detect import (
-    Detection,
-    Detector,
-    MediaPipeDetector,
-    RememberingDetector,
-)
+from hand_pose_ros.runtime.detect import Detection, Detector, RememberingDetector
+from hand_pose_ros.runtime.detectors import make_detector
+from hand_pose_ros.runtime.engine import AUTO
 from hand_pose_ros.runtime.estimator import Estimator
-from hand_pose_ros.runtime.lift import Lift
+from hand_pose_ros.runtime.lift import Lift, ModelLift
 from hand_pose_ros.runtime.mediapipe_graph import import_mediapipe
+from hand_pose_ros.runtime.parts import SAMPLER, time_parts
 from hand_pose_ros.runtime.warm_up import drawn_hand, warm_up
 
 BLOCK = 15
@@ -63,11 +61,15 @@ class BenchOptions:
         peer: None, or one of `PEERS`.
         max_frames: frames of the input that are used.
         max_hands: most hands, of both sides alike.
+        detector: what finds them, one of `registry.DETECTORS`.
+        profile: whether the parts of a followed hand are timed by themselves, too.
     """
 
     peer: str | None = None
     max_frames: int = 300
     max_hands: int = 2
+    detector: str = "mediapipe"
+    profile: bool = False
 
     def __post_init__(self) -> None:
         if self.peer is not None and self.peer not in PEERS:
@@ -89,15 +91,17 @@ class Bench:
     def __init__(
         self, lift: Lift, options: BenchOptions, detector: Detector | None = None
     ) -> None:
-        settings = EstimatorConfig(detector=DetectorConfig(options.max_hands))
+        chosen = DetectorConfig(options.max_hands, name=options.detector)
+        settings = EstimatorConfig(detector=chosen)
         self._options, self._lift = options, lift
-        self._detector = RememberingDetector(detector or MediaPipeDetector(settings.detector))
+        self._detector = RememberingDetector(detector or make_detector(chosen, _engine(lift)))
         warm_up(self._detector)
         self._estimator = Estimator(settings, self._detector, lift)
         self._peer = _Peer(options.max_hands) if options.peer else None
         self._ours: list[dict[str, float]] = []
-        self._theirs: list[float] = []
+        self._theirs: list[dict[str, float]] = []
         self._hands: list[Detection] = []
+        self._seen: BenchFrame | None = None
 
     def run(
         self, frames: Iterable[BenchFrame], progress: Progress = lambda blocks, count: blocks
@@ -115,14 +119,30 @@ class Bench:
         for number, block in enumerate(progress(blocks, len(blocks))):
             for side in sides[:: 1 if number % 2 else -1]:
                 side(block)
-        lifts = _lift_alone(self._lift, self._hands, kept[0])
-        return _report(self._ours[WARM_UP:], self._theirs[WARM_UP:], lifts, self._options)
+        report = _report(self._ours[WARM_UP:], self._theirs[WARM_UP:], self._options)
+        lifts = _lift_alone(self._lift, self._hands, self._seen or kept[0])
+        report["lift_alone_ms"] = _spread(lifts) if lifts else None
+        if self._options.profile and self._seen and isinstance(self._lift, ModelLift):
+            report |= self._profile(report, self._lift, self._seen)
+        return report
+
+    def _profile(
+        self, report: dict[str, Any], lift: ModelLift, frame: BenchFrame
+    ) -> dict[str, Any]:
+        """Return the parts of a followed hand, and the sampler's share of a frame."""
+        times = time_parts(lift, self._hands[0], frame.image_rgb, frame.camera)
+        parts = {name: _spread(each) for name, each in times.items()}
+        whole = report["stages_ms"]["processor"]["p50"]
+        return {"parts_cpu_ms": parts, "sampler_share": parts[SAMPLER]["p50"] / whole}
 
     def _run_ours(self, block: Sequence[BenchFrame]) -> None:
         for frame in block:
+            start = time.process_time()
             estimate = self._estimator.estimate(frame.image_rgb, frame.camera, frame.stamp_ns)
-            self._ours.append(estimate.timings_ms)
-            self._hands = self._detector.last or self._hands
+            worked = (time.process_time() - start) * 1e3
+            self._ours.append({**estimate.timings_ms, "processor": worked})
+            if self._detector.last:
+                self._hands, self._seen = self._detector.last, frame
 
     def _run_peer(self, block: Sequence[BenchFrame]) -> None:
         if self._peer is not None:
@@ -139,11 +159,14 @@ class _Peer:
         self(picture)
         self(np.zeros_like(picture))
 
-    def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> float:
-        """Return how long one image takes [ms]."""
-        start = time.perf_counter()
+    def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> dict[str, float]:
+        """Return how long one image takes, by the clock and of all processors [ms]."""
+        start, started = time.perf_counter(), time.process_time()
         self._hands.process(image_rgb)
-        return (time.perf_counter() - start) * 1e3
+        return {
+            "total": (time.perf_counter() - start) * 1e3,
+            "processor": (time.process_time() - started) * 1e3,
+        }
 
 
 def _blocks(frames: Sequence[BenchFrame]) -> Iterator[Sequence[BenchFrame]]:
@@ -165,29 +188,35 @@ def _lift_alone(lift: Lift, hands: Sequence[Detection], frame: BenchFrame) -> li
 
 def _report(
     ours: Sequence[dict[str, float]],
-    theirs: Sequence[float],
-    lifts: Sequence[float],
+    theirs: Sequence[dict[str, float]],
     options: BenchOptions,
 ) -> dict[str, Any]:
-    stages = {stage: _spread([times[stage] for times in ours]) for stage in ours[0]}
+    stages = _spreads(ours)
     report: dict[str, Any] = {
         "frames": len(ours),
         "max_hands": options.max_hands,
+        "detector": options.detector,
         "cores": len(os.sched_getaffinity(0)),
         "stages_ms": stages,
-        "lift_alone_ms": _spread(lifts) if lifts else None,
     }
     if theirs:
-        report["peer"] = options.peer
-        report["peer_ms"] = _spread(theirs)
-        report[f"ratio_to_{options.peer}"] = stages["total"]["mean"] / report["peer_ms"]["mean"]
-        report[f"ratio_to_{options.peer}_p50"] = stages["total"]["p50"] / report["peer_ms"]["p50"]
+        peer, name = _spreads(theirs), options.peer
+        report |= {"peer": name, "peer_ms": peer["total"], "peer_processor_ms": peer["processor"]}
+        report[f"ratio_to_{name}"] = stages["total"]["mean"] / peer["total"]["mean"]
+        report[f"ratio_to_{name}_p50"] = stages["total"]["p50"] / peer["total"]["p50"]
+        worked = stages["processor"]["mean"] / peer["processor"]["mean"]
+        report[f"ratio_to_{name}_processor"] = worked
     return report
 
 
+def _engine(lift: Lift) -> str:
+    return str(getattr(lift, "engine", AUTO))
+
+
+def _spreads(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {name: _spread([row[name] for row in rows]) for name in rows[0]}
+
+
 def _spread(times: Sequence[float]) -> dict[str, float]:
-    return {
-        "mean": float(np.mean(times)),
-        "p50": float(np.percentile(times, 50)),
-        "p95": float(np.percentile(times, 95)),
-    }
+    p50, p95, p99 = np.percentile(times, (50, 95, 99)).tolist()
+    return {"mean": float(np.mean(times)), "p50": p50, "p95": p95, "p99": p99}

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import DetectorConfig
+from hand_pose_ros.runtime.glimpse import Glimpse
 from hand_pose_ros.runtime.mediapipe_graph import HandsGraph
 
 _POINTS = len(skeleton.KEYPOINTS)
@@ -40,6 +42,7 @@ class Detection:
             the camera.
         world: (21, 3) the detector's own 3D points about the hand's centre, camera axes [m].
         box: (4,) x, y, width, height [px] around the keypoints.
+        glimpse: what a network saw of the hand that a model can lift; None where nothing is kept.
     """
 
     side: str
@@ -49,6 +52,7 @@ class Detection:
     depth_px: npt.NDArray[np.float64]
     world: npt.NDArray[np.float64]
     box: npt.NDArray[np.float64]
+    glimpse: Glimpse | None = None
 
     def __post_init__(self) -> None:
         if self.side not in skeleton.SIDES:
@@ -78,6 +82,15 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class LookingDetector(Detector, Protocol):
+    """A detector that keeps what it saw of the hands, so that a model need not look again."""
+
+    def detect_through(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
+        """Return the hands in an image of a camera, as `detect`; some may have a `glimpse`."""
+        ...
+
+
 class RememberingDetector:
     """Passes on what another detector finds, and keeps that of the last image.
 
@@ -93,6 +106,13 @@ class RememberingDetector:
         """Return the hands in an RGB image (H, W, 3) uint8."""
         self.last = self._detector.detect(image_rgb)
         return self.last
+
+    def detect_through(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
+        """Return the hands in an image of a camera, with glimpses where the other keeps them."""
+        if isinstance(self._detector, LookingDetector):
+            self.last = self._detector.detect_through(image_rgb, camera)
+            return self.last
+        return self.detect(image_rgb)
 
     def reset(self) -> None:
         """Forget everything about earlier images."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hand_pose_ros.errors import ConfigError, InputError, ShapeError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.config import CAUSAL, CENTRED, OFF, EstimatorConfig
-from hand_pose_ros.runtime.detect import Detector
+from hand_pose_ros.runtime.detect import Detection, Detector, LookingDetector
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.hand_state import CalibratedHand, HandState, place_hand, pose_hands
 from hand_pose_ros.runtime.lift import Lift, LiftedHand
@@ -149,7 +149,7 @@ class Estimator:
         self._stamp_ns = stamp_ns
         clock = _Stopwatch()
         with clock.stage("detect"):
-            detections = self._detector.detect(image_rgb)
+            detections = self._detect(image_rgb, camera)
         with clock.stage("track"):
             self._in_view = tracked = self._tracker.update(detections, stamp_ns)
             states = self._states_of(tracked)
@@ -161,6 +161,13 @@ class Estimator:
                     view = view_of(hand.detection, camera)
                     state.frames.push(stamp_ns, each, view, hand.side)
         return Seen(stamp_ns, frame_id, camera, depth, tracked, states, lifted, clock)
+
+    def _detect(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
+        """Return the hands, with what was seen of them where the lift can use that."""
+        detector = self._detector
+        if isinstance(detector, LookingDetector) and getattr(self._lift, "uses_glimpses", False):
+            return detector.detect_through(image_rgb, camera)
+        return detector.detect(image_rgb)
 
     def is_ready(self, seen: Seen) -> bool:
         """Whether all images have come that `place` would look at beside this one."""

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import torch
 
 from hand_pose_ros.data.boxes import box_around
+from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.landmark_network import SIDE as PATCH
+from hand_pose_ros.models.landmark_network import LandmarkNetwork
 from hand_pose_ros.models.palm_network import SIDE
 from hand_pose_ros.runtime.candidates import (
     Candidate,
@@ -22,8 +24,10 @@ from hand_pose_ros.runtime.candidates import (
     palm_candidates,
 )
 from hand_pose_ros.runtime.detect import Detection
-from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
-from hand_pose_ros.runtime.region import Region, from_patch, warp
+from hand_pose_ros.runtime.engine import AUTO, Program, choose_engine, compile_network
+from hand_pose_ros.runtime.glimpse import Glimpse, HandView, view_of_rays
+from hand_pose_ros.runtime.lift_network import FindNetwork, LookNetwork
+from hand_pose_ros.runtime.region import OTHER_SIDE, Region, from_patch, warp
 from hand_pose_ros.runtime.weights import load_hand_networks
 
 View = tuple[Region, bool]
@@ -33,7 +37,7 @@ HAND_SHARE = 0.5
 """Score from which our branch's hands are looked at, over that of palms: they are fewer, and the
 landmark network has the last word."""
 
-_SMOOTH_FROM = 4.0
+VIEW_SMOOTH_FROM = 4.0
 """How much an image shrinks before it is smoothed. MediaPipe never does; in the real video that
 changed neither what was found nor the jitter, and took a fifth of the time."""
 
@@ -46,17 +50,19 @@ class HandNetworks:
 
     Args:
         engine: how they are executed, see `engine.ENGINES`.
+        landmarks: another landmark network than the one that ships.
 
     Raises:
         ConfigError, UnavailableError: as for `engine.choose_engine`.
         InputError: the weights are missing or damaged.
     """
 
-    def __init__(self, engine: str = AUTO) -> None:
+    def __init__(self, engine: str = AUTO, landmarks: LandmarkNetwork | None = None) -> None:
         self.engine = choose_engine(engine)
-        detector, landmarks = load_hand_networks()
-        self._find = compile_network(self.engine, detector, (torch.zeros(2, 3, SIDE, SIDE),))
-        self._look = compile_network(self.engine, landmarks, (torch.zeros(2, 3, PATCH, PATCH),))
+        detector, shipped = load_hand_networks()
+        landmarks = landmarks or shipped
+        self._find = _compiled(self.engine, FindNetwork(detector), SIDE)
+        self._look = _compiled(self.engine, LookNetwork(landmarks), PATCH)
 
     def candidates(self, image_rgb: npt.NDArray[np.uint8], least: float) -> list[Candidate]:
         """Return where hands may be in an RGB image (H, W, 3).
@@ -69,7 +75,7 @@ class HandNetworks:
             least: score from which there may be a palm, 0..1.
         """
         square, to_square = letterboxed(image_rgb)
-        scores, numbers, maps = self._find(_as_input([square]))
+        scores, numbers, maps = self._find(square[None])
         palms = palm_candidates(scores[0], numbers[0], least)
         hands = hand_candidates(maps[0], HAND_SHARE * least)
         found = [*palms, *(hand for hand in hands if not any(hand.holds(palm) for palm in palms))]
@@ -81,12 +87,25 @@ class HandNetworks:
             return []
         to_patches = [region.to_patch(PATCH, mirrored) for region, mirrored in views]
         patches = [
-            warp(image_rgb, to_patch, (PATCH, PATCH), _SMOOTH_FROM) for to_patch in to_patches
+            warp(image_rgb, to_patch, (PATCH, PATCH), VIEW_SMOOTH_FROM) for to_patch in to_patches
         ]
-        rows = zip(*self._look(_as_input(patches)), strict=True)
+        rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
-            from_patch(_detection(*row), to_patch)
+            from_patch(_detection(*row[:4]), to_patch)
             for row, to_patch in zip(rows, to_patches, strict=True)
+        ]
+
+    def look_through(
+        self, image_rgb: npt.NDArray[np.uint8], camera: Camera, views: Sequence[HandView]
+    ) -> list[Detection]:
+        """Return what virtual cameras see, each with its glimpse; otherwise as `look`."""
+        if not views:
+            return []
+        patches = [view.camera.see(image_rgb, camera, PATCH, VIEW_SMOOTH_FROM) for view in views]
+        rows = zip(*self._look(np.stack(patches)), strict=True)
+        return [
+            _through(_detection(*row[:4]), view, row[4], camera)
+            for row, view in zip(rows, views, strict=True)
         ]
 
 
@@ -111,6 +130,31 @@ def _detection(
     )
 
 
-def _as_input(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-    stacked = np.stack(images).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(stacked, np.float32) / np.float32(255.0)
+def _through(
+    seen: Detection, view: HandView, pooled: npt.NDArray[np.float32], camera: Camera
+) -> Detection:
+    """Return what was detected in a view as a detection in the image of the camera."""
+    rays = view.rays(seen.keypoints_px)
+    keypoints = camera.project_rays(rays)
+    # The detector's own points stay those of a camera that looks straight at the hand.
+    world = seen.world @ view.upright
+    side = seen.side
+    if view.mirrored:
+        world[:, 0] *= -1.0
+        side = OTHER_SIDE[side]
+    pixel = 2.0 * view.half_width / PATCH * float(camera.K[0, 0])
+    return Detection(
+        side=side,
+        side_score=seen.side_score,
+        score=seen.score,
+        keypoints_px=keypoints,
+        depth_px=seen.depth_px * pixel,
+        world=world,
+        box=box_around(keypoints),
+        glimpse=Glimpse(view, view_of_rays(rays, side), pooled),
+    )
+
+
+def _compiled(engine: str, network: torch.nn.Module, side: int) -> Program:
+    example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
+    return compile_network(engine, network.eval(), (example,))

@@ -8,23 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.camera import Camera
-from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
+from hand_pose_ros.hand.placing import MIRROR_FRAMES, MIRROR_POINTS, euler_angles, place_joints
 from hand_pose_ros.hand.root import RootFit, metric_root, root_from_depth
-from hand_pose_ros.hand.rotations import euler_from_matrix
 from hand_pose_ros.runtime.config import OFF, EstimatorConfig
 from hand_pose_ros.runtime.estimate import HandEstimate, ScaleSource
 from hand_pose_ros.runtime.lift import LiftedHand
 from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
 from hand_pose_ros.runtime.temporal import FrameBuffer
 from hand_pose_ros.runtime.track import Tracked
-
-_MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
-_MIRROR_FRAMES = _MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
-"""Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,19 +148,15 @@ def pose_hands(
     lifted: Sequence[LiftedHand],
     stamp_ns: int,
 ) -> list[Pose]:
-    """Return the hands with their averaged shape and smoothed angles, all placed in one batch."""
-    if not sides:
-        return []
+    """Return the hands with their averaged shape and smoothed angles, placed."""
     smooth = [state.smooth(hand, stamp_ns) for state, hand in zip(states, lifted, strict=True)]
-    arrays = [torch.from_numpy(np.stack(column)) for column in zip(*smooth, strict=True)]
-    with torch.inference_mode():
-        joints = forward_kinematics(HandParameters(*arrays))
-    placed = zip(joints.positions.numpy(), joints.rotations.numpy(), strict=True)
     poses = []
-    for side, hand, values, (points, rotations) in zip(sides, lifted, smooth, placed, strict=True):
+    for side, hand, (root, articulation, ratios, offsets) in zip(
+        sides, lifted, smooth, strict=True
+    ):
+        points, rotations = place_joints(root, articulation, ratios, offsets)
         if side == "left":
-            points, rotations = points * _MIRROR_POINTS, rotations * _MIRROR_FRAMES
-        _, articulation, ratios, offsets = values
+            points, rotations = points * MIRROR_POINTS, rotations * MIRROR_FRAMES
         poses.append(Pose(points, rotations, articulation, ratios, offsets, hand.std))
     return poses
 
@@ -184,7 +174,7 @@ def place_hand(
     translation = state.filter.place(fit.translation, state.dt)
     T_cam_wrist = np.eye(4)
     T_cam_wrist[:3, :3], T_cam_wrist[:3, 3] = pose.rotations[0], translation
-    yaw_pitch_roll = euler_from_matrix(torch.from_numpy(pose.rotations[0])).numpy()
+    yaw_pitch_roll = euler_angles(pose.rotations[0])
     return HandEstimate(
         id=hand.id,
         side=hand.side,

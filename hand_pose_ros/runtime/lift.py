@@ -13,12 +13,15 @@ import torch
 
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder, canonical_frame, canonical_view
+from hand_pose_ros.models.landmark_network import SIDE, LandmarkNetwork
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig, balanced_noise
 from hand_pose_ros.models.registry import CONDITIONS, model_entry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
-from hand_pose_ros.runtime.lift_network import NETWORKS
+from hand_pose_ros.runtime.glimpse import Glimpse, frame_of
+from hand_pose_ros.runtime.lift_network import NETWORKS, LiftNetwork, PoolNetwork, WholeNetwork
 from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
 
@@ -81,6 +84,7 @@ class ModelLift:
 
     Attributes:
         engine: the name of the engine in use.
+        network: what it executes, behind the image network where there is one.
     """
 
     def __init__(
@@ -100,12 +104,19 @@ class ModelLift:
         self.sampling = sampling or SamplingConfig()
         draws_noise = self.sampling.sampler == "ddpm" or self.sampling.eta > 0.0
         self.engine = choose_engine(engine, draws_noise=draws_noise)
+        self.network = lift_network(encoder, lifter, self.sampling, condition)
         generator = torch.Generator().manual_seed(NOISE_SEED)
-        noise = balanced_noise(self.sampling.hypotheses, generator)
-        self._network = NETWORKS[condition](encoder, lifter, self.sampling, noise).eval()
-        self._network.requires_grad_(False)
-        example = (torch.rand((2, *axes), generator=generator) for axes in self._network.shapes)
-        self._program = compile_network(self.engine, self._network, tuple(example))
+        example = (torch.rand((2, *axes), generator=generator) for axes in self.network.shapes)
+        self._program = compile_network(self.engine, self.network, tuple(example))
+        if isinstance(encoder, ImageEncoder):
+            patch = torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8)
+            self._pool = compile_network(self.engine, PoolNetwork(encoder.look).eval(), (patch,))
+
+    @property
+    def uses_glimpses(self) -> bool:
+        """Whether it can lift what a detector's landmark network saw, see `glimpse`."""
+        encoder = self.network.encoder
+        return isinstance(encoder, ImageEncoder) and isinstance(encoder.look, LandmarkNetwork)
 
     @classmethod
     def from_name(
@@ -147,16 +158,66 @@ class ModelLift:
         """
         if not detections:
             return []
-        seen = observe(detections, camera)
         if self.condition == "keypoints":
+            seen = observe(detections, camera)
             arrays = [part.numpy() for part in (seen.rays, seen.depth, seen.world)]
+        elif image_rgb is None:
+            raise InputError(f"a model of condition {self.condition!r} needs the image")
         else:
-            if image_rgb is None:
-                raise InputError(f"a model of condition {self.condition!r} needs the image")
-            frame = canonical_frame(seen.rays, turn=torch.full((len(detections),), self._turn))
-            patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
-            arrays = [patches, half_widths, frame.R_canonical_camera.numpy()]
-            if self.condition == "fused":
-                arrays.append(canonical_view(seen, frame).features.numpy())
+            arrays = self._seen(detections, camera, image_rgb)
         rows = (row.astype(np.float64) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
+
+    def _seen(
+        self,
+        detections: Sequence[Detection],
+        camera: Camera,
+        image_rgb: npt.NDArray[np.uint8],
+    ) -> list[npt.NDArray[np.float32]]:
+        """Return what the network is given of an image: of glimpses, or of looks of its own."""
+        glimpses = self._glimpses(detections)
+        if glimpses:
+            frame = frame_of([glimpse.view for glimpse in glimpses])
+            pooled = np.stack([glimpse.pooled for glimpse in glimpses])
+            half_widths = np.array([g.view.half_width for g in glimpses], np.float32)
+        else:
+            rays = observe(detections, camera).rays
+            frame = canonical_frame(rays, turn=torch.full((len(detections),), self._turn))
+            patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
+            (pooled,) = self._pool(patches)
+        arrays = [pooled, half_widths, frame.R_canonical_camera.numpy()]
+        if self.condition == "fused":
+            arrays.append(canonical_view(observe(detections, camera), frame).features.numpy())
+        return arrays
+
+    def _glimpses(self, detections: Sequence[Detection]) -> list[Glimpse]:
+        """Return what the detector saw of the hands where that is of use for all, else nothing."""
+        if not self.uses_glimpses or self._turn or self._scale != 1.0:
+            return []
+        glimpses = [
+            hand.glimpse
+            for hand in detections
+            if hand.glimpse is not None and hand.glimpse.serves(hand.side)
+        ]
+        return glimpses if len(glimpses) == len(detections) else []
+
+
+def lift_network(
+    encoder: KeypointEncoder, lifter: Lifter, sampling: SamplingConfig, condition: str
+) -> LiftNetwork:
+    """Return what lifts what was seen, with the start noise of `NOISE_SEED`."""
+    noise = balanced_noise(sampling.hypotheses, torch.Generator().manual_seed(NOISE_SEED))
+    network = NETWORKS[condition](encoder, lifter, sampling, noise)
+    return network.eval().requires_grad_(False)
+
+
+def whole_network(name: str, sampling: SamplingConfig | None = None) -> WholeNetwork:
+    """Return a model of the table as one program: from what is seen and noise to joints.
+
+    Raises:
+        ConfigError: no such model.
+        InputError: the weights are missing or damaged.
+    """
+    parts = load_model(name)
+    network = lift_network(*parts, sampling or SamplingConfig(), model_entry(name).condition)
+    return WholeNetwork(network).eval()

@@ -1,10 +1,17 @@
-"""What an engine executes: from what is seen of hands to the hands, for each kind of condition."""
+"""What an engine executes: from what is seen of hands to the hands, for each kind of condition.
+
+In a video an image network sees a hand once a frame, for its landmarks and for the lift alike. So
+what sees (`LookNetwork`, `PoolNetwork`) and what lifts what was seen are programs of their own;
+`WholeNetwork` is both as one, for whoever takes the program elsewhere.
+"""
 
 from __future__ import annotations
 
 import torch
 
 from hand_pose_ros.errors import ConfigError
+from hand_pose_ros.models.detector import HandDetector
+from hand_pose_ros.models.encoders import Look
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import (
     FEATURES,
@@ -12,7 +19,7 @@ from hand_pose_ros.models.keypoints import (
     KeypointObservation,
     canonical_view,
 )
-from hand_pose_ros.models.landmark_network import SIDE
+from hand_pose_ros.models.landmark_network import SIDE, LandmarkNetwork
 from hand_pose_ros.models.lifter import POINTS, Lifted, Lifter, SamplingConfig
 
 
@@ -24,6 +31,7 @@ class LiftNetwork(torch.nn.Module):
     """
 
     shapes: tuple[tuple[int, ...], ...]
+    noise: torch.Tensor
 
     def __init__(
         self,
@@ -34,14 +42,19 @@ class LiftNetwork(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.lifter = encoder, lifter
-        self.sampling, self.noise = sampling, noise
+        self.sampling = sampling
+        self.register_buffer("noise", noise, persistent=False)
 
     def lift(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return root rotation, articulation, ratios, offsets, std and hypotheses.
 
         R turns the camera frame into that in which the condition is lifted.
         """
-        lifted: Lifted = self.lifter(condition, self.sampling, self.noise)
+        return self.fields(self.lifter(condition, self.sampling, self.noise), R)
+
+    @staticmethod
+    def fields(lifted: Lifted, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return what `lift` does, of what was lifted."""
         hand = lifted.hand
         if hand is None:
             raise ConfigError("method 'd' has no kinematic hand; it cannot be followed")
@@ -69,33 +82,39 @@ class KeypointNetwork(LiftNetwork):
 
 
 class ImageNetwork(LiftNetwork):
-    """Of a view of a hand, its width and its frame."""
+    """Of what an image network saw of a hand, the width of its view and its frame."""
 
-    shapes: tuple[tuple[int, ...], ...] = ((3, SIDE, SIDE), (), (3, 3))
     encoder: ImageEncoder
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        """Those of one row of each input."""
+        return ((self.encoder.look.features,), (), (3, 3))
+
     def forward(
-        self, patch: torch.Tensor, half_width: torch.Tensor, R: torch.Tensor
+        self, pooled: torch.Tensor, half_width: torch.Tensor, R: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         """Return the fields of the hands."""
-        return self.lift(self.encoder(patch, half_width), R)
+        return self.lift(self.encoder.condition(pooled, half_width), R)
 
 
-class FusedNetwork(LiftNetwork):
-    """Of a view of a hand, its width and its frame, and keypoint features in that frame."""
+class FusedNetwork(ImageNetwork):
+    """The same, and of keypoint features in that frame."""
 
-    shapes = ((3, SIDE, SIDE), (), (3, 3), (FEATURES,))
-    encoder: ImageEncoder
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        """Those of one row of each input."""
+        return (*super().shapes, (FEATURES,))
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
-        patch: torch.Tensor,
+        pooled: torch.Tensor,
         half_width: torch.Tensor,
         R: torch.Tensor,
         features: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
         """Return the fields of the hands."""
-        return self.lift(self.encoder(patch, half_width, features), R)
+        return self.lift(self.encoder.condition(pooled, half_width, features), R)
 
 
 NETWORKS: dict[str, type[LiftNetwork]] = {
@@ -103,3 +122,101 @@ NETWORKS: dict[str, type[LiftNetwork]] = {
     "image": ImageNetwork,
     "fused": FusedNetwork,
 }
+
+
+class PoolNetwork(torch.nn.Module):
+    """The image network of an encoder: RGB patches (row, y, x, 3) uint8 in, one vector each."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+
+    def forward(self, patch: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return the vectors."""
+        return (self.look.pool(as_planes(patch)),)
+
+
+class LookNetwork(torch.nn.Module):
+    """The landmark network: patches as above in; its read-outs and the vector behind them."""
+
+    def __init__(self, network: LandmarkNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return landmarks, presence, handedness, world (see `LandmarkNetwork`) and the vector."""
+        pooled = self.network.pool(as_planes(patch))
+        return (*self.network.read(pooled), pooled)
+
+
+class FindNetwork(torch.nn.Module):
+    """The detector: square images as above in, what `HandDetector` says out."""
+
+    def __init__(self, network: HandDetector) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return scores, numbers and maps."""
+        return tuple(self.network(as_planes(image)))
+
+
+class WholeNetwork(torch.nn.Module):
+    """All of a model as one program: from what is seen and noise to joints.
+
+    Args:
+        network: what lifts; of a model that sees images, it is shown patches here.
+    """
+
+    def __init__(self, network: LiftNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of a row of each input but the noise."""
+        if not isinstance(self.network, ImageNetwork):
+            return dict(zip(("rays", "depth", "world"), self.network.shapes, strict=True))
+        shapes = ((SIDE, SIDE, 3), *self.network.shapes[1:])
+        names = ("patch", "half_width", "R_view_camera", "features")
+        return dict(zip(names, shapes, strict=False))
+
+    outputs = (
+        "root_rotation",
+        "articulation",
+        "ratios",
+        "offsets",
+        "std",
+        "hypotheses",
+        "keypoints",
+    )
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Shape of the noise: draws (the start, and one a step where eta is above 0), hands'."""
+        sampling = self.network.sampling
+        draws = sampling.steps if sampling.eta > 0.0 else 1
+        return (draws, sampling.hypotheses, POINTS, 3)
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the fields of `LiftedHand`, and the joints (row, 21, 3) of the hand.
+
+        The last input is the noise, the others are `inputs`. The joints are about the wrist, in
+        the camera's axes, anchor bone = 1.
+        """
+        *seen, noise = inputs
+        network, encoder = self.network, self.network.encoder
+        if isinstance(encoder, ImageEncoder):
+            patch, half_width, R, *features = seen
+            pooled = encoder.look.pool(as_planes(patch))
+            condition = encoder.condition(pooled, half_width, *features)
+        else:
+            view = canonical_view(KeypointObservation(*seen))
+            condition, R = encoder(view.features), view.R_canonical_camera
+        lifted = network.lifter(condition, network.sampling, noise)
+        return (*network.fields(lifted, R), lifted.points @ R)
+
+
+def as_planes(patch: torch.Tensor) -> torch.Tensor:
+    """Return images (row, y, x, 3) of 0..255 as (row, 3, y, x) of 0..1."""
+    return patch.permute(0, 3, 1, 2).float() / 255.0

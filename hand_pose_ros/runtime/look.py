@@ -40,8 +40,8 @@ def look(
     image_rgb: npt.NDArray[np.uint8],
     frame: CanonicalFrame,
     scale: float = 1.0,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return views of hands, (hand, 3, SIDE, SIDE) in 0..1, and half their widths at depth 1.
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return views of hands, (hand, SIDE, SIDE, 3) RGB, and half their widths at depth 1.
 
     Args:
         detections: one a hand; left hands are seen in a mirror.
@@ -59,8 +59,7 @@ def look(
             detections, frame.R_canonical_camera.numpy(), half_widths, strict=True
         )
     ]
-    patches = np.stack(views).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255.0)
-    return patches, half_widths.astype(np.float32)
+    return np.stack(views), half_widths.astype(np.float32)
 
 
 def _tensor(array: npt.NDArray[np.float64]) -> torch.Tensor:

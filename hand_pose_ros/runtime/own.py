@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.runtime.candidates import Candidate
 from hand_pose_ros.runtime.config import DetectorConfig
 from hand_pose_ros.runtime.detect import Detection, SearchRhythm
 from hand_pose_ros.runtime.engine import AUTO
+from hand_pose_ros.runtime.glimpse import WIDER, HandView, view_of
 from hand_pose_ros.runtime.hand_networks import HandNetworks
 from hand_pose_ros.runtime.mediapipe_graph import check_image
 from hand_pose_ros.runtime.region import Region
@@ -58,11 +60,33 @@ class OwnDetector:
     def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return the hands of the next frame, an RGB image (H, W, 3) uint8."""
         check_image(image_rgb)
+        return self._next(image_rgb, self._look_again(image_rgb, self._followed))
+
+    def detect_through(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
+        """Return the hands of the next frame, those that were followed with a `glimpse`.
+
+        A hand that is not seen where a virtual camera looks for it is looked at once more, as
+        `detect` does.
+        """
+        check_image(image_rgb)
+        views = [_view(hand, camera).wider(WIDER) for hand in self._followed]
+        seen = self._networks.look_through(image_rgb, camera, views)
+        least = self._config.min_presence
+        lost = [hand for hand, now in zip(self._followed, seen, strict=True) if now.score < least]
+        return self._next(image_rgb, [*seen, *self._look_again(image_rgb, lost)])
+
+    def _look_again(
+        self, image_rgb: npt.NDArray[np.uint8], hands: Sequence[Detection]
+    ) -> list[Detection]:
+        """Return what is seen where hands were in the image before."""
+        views = [(Region.of_keypoints(hand.keypoints_px, MARGIN), False) for hand in hands]
+        return self._networks.look(image_rgb, views)
+
+    def _next(
+        self, image_rgb: npt.NDArray[np.uint8], seen: Sequence[Detection]
+    ) -> list[Detection]:
+        """Return the hands among what was seen, and others that are found where it is time to."""
         before, config = len(self._followed), self._config
-        views = [
-            (Region.of_keypoints(hand.keypoints_px, MARGIN), False) for hand in self._followed
-        ]
-        seen = self._networks.look(image_rgb, views)
         hands = distinct([hand for hand in seen if hand.score >= config.min_presence])
         searched = len(hands) < config.max_hands and (self._rhythm.is_due or len(hands) < before)
         if searched:
@@ -99,6 +123,13 @@ def found_hands(
     new = networks.look(image_rgb, again)
     new = sorted((h for h in new if h.score >= config.min_presence), key=lambda h: -h.score)
     return distinct([*known, *new])[: config.max_hands]
+
+
+def _view(hand: Detection, camera: Camera) -> HandView:
+    """Return through what a hand would be seen best."""
+    if hand.glimpse is not None:
+        return hand.glimpse.found
+    return view_of(hand.keypoints_px, hand.side, camera)
 
 
 def distinct(hands: Sequence[Detection]) -> list[Detection]:

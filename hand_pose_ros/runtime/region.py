@@ -23,7 +23,8 @@ SHIFT = 0.1
 _CROP_POINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 """Keypoints around which MediaPipe crops: all but the outer finger joints."""
 
-_OTHER_SIDE = dict(zip(skeleton.SIDES, reversed(skeleton.SIDES), strict=True))
+OTHER_SIDE = dict(zip(skeleton.SIDES, reversed(skeleton.SIDES), strict=True))
+"""The side that a mirror shows, by the side."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def from_patch(detection: Detection, to_patch: npt.NDArray[np.float64]) -> Detec
     world[:, :2] = world[:, :2] @ (back * scale).T
     return replace(
         detection,
-        side=_OTHER_SIDE[detection.side] if mirrored else detection.side,
+        side=OTHER_SIDE[detection.side] if mirrored else detection.side,
         keypoints_px=keypoints,
         depth_px=detection.depth_px / scale,
         world=world,

@@ -34,7 +34,9 @@ def load_model(name: str) -> tuple[KeypointEncoder, Lifter]:
         InputError: its file is missing, or is not the one that shipped.
     """
     entry = model_entry(name)
-    return load_weights(_checked(f"model {name!r}", entry.weights, entry.sha256))
+    encoder, lifter = load_weights(_checked(f"model {name!r}", entry.weights, entry.sha256))
+    encoder.weights_sha256 = lifter.weights_sha256 = entry.sha256
+    return encoder, lifter
 
 
 def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:
@@ -49,6 +51,7 @@ def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:
     networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
     networks.load_state_dict(tensors)
     networks.eval().requires_grad_(False)
+    landmarks.weights_sha256 = HANDS_SHA256
     return detector, landmarks
 
 
@@ -102,6 +105,8 @@ def load_weights(path: Path) -> tuple[KeypointEncoder, Lifter]:
         raise InputError(f"{path} is not a model of this project: {error}") from error
     for network in (encoder, lifter):
         network.eval().requires_grad_(False)
+    if isinstance(encoder, ImageEncoder) and isinstance(encoder.look, LandmarkNetwork):
+        encoder.look.weights_sha256 = HANDS_SHA256
     return encoder, lifter
 
 

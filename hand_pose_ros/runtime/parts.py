@@ -1,0 +1,112 @@
+"""Where the time of a followed hand goes: its parts by themselves, each as an engine runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hand_pose_ros.errors import InputError
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.models.image import ImageEncoder
+from hand_pose_ros.models.keypoints import FEATURES, KeypointEncoder
+from hand_pose_ros.models.landmark_network import SIDE
+from hand_pose_ros.runtime.config import EstimatorConfig
+from hand_pose_ros.runtime.detect import Detection
+from hand_pose_ros.runtime.engine import Program, compile_network
+from hand_pose_ros.runtime.glimpse import WIDER, view_of
+from hand_pose_ros.runtime.hand_networks import VIEW_SMOOTH_FROM
+from hand_pose_ros.runtime.hand_state import HandState, place_hand, pose_hands
+from hand_pose_ros.runtime.lift import ModelLift
+from hand_pose_ros.runtime.lift_network import LiftNetwork, PoolNetwork
+from hand_pose_ros.runtime.track import Tracked
+
+SAMPLER = "sampler, IK and FK"
+CALLS, WARM_UP = 150, 10
+_STEP_NS = 33_333_333
+
+
+class ConditionNetwork(torch.nn.Module):
+    """What makes the condition of what was seen: the encoder but for its image network."""
+
+    def __init__(self, encoder: KeypointEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, *seen: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return the condition of a vector and a half width, or of keypoint features."""
+        if isinstance(self.encoder, ImageEncoder):
+            return (self.encoder.condition(*seen),)
+        return (self.encoder(*seen),)
+
+
+class SamplerNetwork(torch.nn.Module):
+    """What is made of a condition: hypotheses by DDIM, IK and FK."""
+
+    def __init__(self, network: LiftNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the fields of the hands."""
+        return self.network.lift(condition, R)
+
+
+def time_parts(
+    lift: ModelLift, hand: Detection, image_rgb: npt.NDArray[np.uint8], camera: Camera
+) -> dict[str, list[float]]:
+    """Return how long each part takes for one hand, call after call [ms of the process].
+
+    The parts take turns, so that a machine that gets slower does so for all.
+
+    Raises:
+        InputError: the lift says nothing of the hand.
+    """
+    view = view_of(hand.keypoints_px, hand.side, camera).wider(WIDER)
+    patch = view.camera.see(image_rgb, camera, SIDE, VIEW_SMOOTH_FROM)[None]
+    encoder, network = lift.network.encoder, lift.network
+    R = view.R_view_camera.astype(np.float32)[None]
+    parts: dict[str, Callable[[], object]] = {
+        "crop": lambda: view.camera.see(image_rgb, camera, SIDE, VIEW_SMOOTH_FROM)
+    }
+
+    def program(module: torch.nn.Module, *arrays: npt.NDArray[np.generic]) -> Program:
+        example = tuple(torch.from_numpy(np.concatenate((a, a))) for a in arrays)
+        return compile_network(lift.engine, module.eval(), example)
+
+    seen: tuple[npt.NDArray[np.float32], ...] = (np.zeros((1, FEATURES), np.float32),)
+    if isinstance(encoder, ImageEncoder):
+        pool = program(PoolNetwork(encoder.look), patch)
+        parts["image network"] = lambda: pool(patch)
+        seen = (pool(patch)[0], np.array([view.half_width], np.float32))
+    condition = program(ConditionNetwork(encoder), *seen)
+    vector = condition(*seen)[0]
+    sampler = program(SamplerNetwork(network), vector, R)
+    lifted = lift([hand], camera, image_rgb)
+    if not lifted:
+        raise InputError("the model says nothing of the hand")
+    state, stamps = HandState(EstimatorConfig()), iter(range(10**6))
+    tracked = Tracked("0", hand.side, hand.side_score, hand, is_new=False)
+
+    def place() -> object:
+        (pose,) = pose_hands([hand.side], [state], lifted, next(stamps) * _STEP_NS)
+        return place_hand(tracked, state, pose, camera, None)
+
+    parts["condition"] = lambda: condition(*seen)
+    parts[SAMPLER] = lambda: sampler(vector, R)
+    parts["filters, FK and root"] = place
+    return _timed(parts)
+
+
+def _timed(parts: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for number in range(CALLS + WARM_UP):
+        for name, call in parts.items():
+            start = time.process_time()
+            call()
+            if number >= WARM_UP:
+                times[name].append((time.process_time() - start) * 1e3)
+    return times
