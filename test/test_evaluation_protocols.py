@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dataset_samples import write_stb
 from hand_samples import random_hands
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
+from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.errors import InputError, ShapeError
 from hand_pose_ros.evaluation import alignment, metrics, sequences, surfaces
 from hand_pose_ros.evaluation.protocols import DEFAULT, OF_FORMAT, PROTOCOLS, protocols_of
@@ -41,9 +44,10 @@ def by_scipy(predicted: np.ndarray, true: np.ndarray, known: np.ndarray) -> np.n
 def in_a_loop(name: str, predicted, true, known, visible) -> list[float]:
     """One hand's joint errors [mm] by the words of each protocol, joint by joint."""
     p, t = [list(map(float, row)) for row in predicted], [list(map(float, row)) for row in true]
-    if name == "palm-scaled":
-        p[0] = [(a + b) / 2 for a, b in zip(p[0], p[9], strict=True)]
-        t[0] = [(a + b) / 2 for a, b in zip(t[0], t[9], strict=True)]
+    palm = {"palm-scaled": 9, "stb-palm-scaled": 13}.get(name)
+    if palm is not None:
+        p[0] = [(a + b) / 2 for a, b in zip(p[0], p[palm], strict=True)]
+        t[0] = [(a + b) / 2 for a, b in zip(t[0], t[palm], strict=True)]
 
     def length(points: list[list[float]], a: int, b: int) -> float:
         return sum((points[a][axis] - points[b][axis]) ** 2 for axis in range(3)) ** 0.5
@@ -52,11 +56,11 @@ def in_a_loop(name: str, predicted, true, known, visible) -> list[float]:
         p = by_scipy(predicted, true, known).tolist()
     elif name != "absolute":
         root = 9 if name == "middle-mcp" else 0
-        ends = {"wrist-scaled": (0, 9), "palm-scaled": (9, 10)}.get(name)
+        ends = (9, 10) if palm is not None else (0, 9) if name == "wrist-scaled" else None
         scale = length(t, *ends) / length(p, *ends) if ends else 1.0
         p = [[(v - r) * scale for v, r in zip(row, p[root], strict=True)] for row in p]
         t = [[v - r for v, r in zip(row, t[root], strict=True)] for row in t]
-    counted = known & visible if name == "palm-scaled" else known
+    counted = known if palm is None else known & visible
     return [
         1000.0 * sum((p[j][axis] - t[j][axis]) ** 2 for axis in range(3)) ** 0.5
         if counted[j]
@@ -70,7 +74,7 @@ def test_every_protocol_equals_a_loop_with_joints_that_are_not_known(seed, name)
     predicted, true = pairs(seed, 3)
     generator = np.random.default_rng(seed)
     known = generator.random(true.shape[:2]) > 0.3
-    known[:, [0, 9, 10]] = True  # roots and bones; a test of its own has them missing
+    known[:, [0, 9, 10, 13]] = True  # roots and bones; a test of its own has them missing
     visible = generator.random(true.shape[:2]) > 0.3
     masked = np.where(known[..., None], true, np.nan)
     errors = PROTOCOLS[name].errors(predicted, masked, visible)
@@ -143,9 +147,27 @@ def test_protocols_by_hand() -> None:
     assert PROTOCOLS["middle-mcp"].errors(moved, true)[0] == pytest.approx(3.0)
 
 
-def test_the_grid_of_the_palm_protocol_is_the_last_twelve_of_twenty_steps() -> None:
+@pytest.mark.parametrize("name", ["palm-scaled", "stb-palm-scaled"])
+def test_the_grid_of_the_palm_protocols_is_the_last_twelve_of_twenty_steps(name) -> None:
     expected = np.linspace(0.0, 50.0, 20)[8:]
-    np.testing.assert_allclose(PROTOCOLS["palm-scaled"].auc_20_50.thresholds_mm, expected)
+    np.testing.assert_allclose(PROTOCOLS[name].auc_20_50.thresholds_mm, expected)
+
+
+def test_the_palm_of_stb_is_the_one_that_it_labels(tmp_path) -> None:
+    """The errors are those of its own 21 points, the first of which is the palm centre."""
+    write_stb(tmp_path, frames=1)
+    image = next(open_dataset(tmp_path, "stb", "BB-test").images())
+    true = image.hands[0].keypoints
+    label = loadmat(tmp_path / "labels" / "B1Counting_BB.mat")["handPara"][..., 0].T
+    predicted = true + np.random.default_rng(0).normal(0.0, 0.01, true.shape)
+    guess = 1000.0 * predicted[[0, *range(17, 21), *range(13, 17), *range(9, 13), *range(5, 9)]]
+    guess = np.concatenate((guess, 1000.0 * predicted[1:5]))
+    guess[0] = (guess[0] + 1000.0 * predicted[13]) / 2.0
+    # Of the dataset's order 9 is the middle MCP, 10 the middle PIP.
+    scale = np.linalg.norm(label[9] - label[10]) / np.linalg.norm(guess[9] - guess[10])
+    expected = np.linalg.norm((guess - guess[0]) * scale - (label - label[0]), axis=1)
+    protocol, *_ = protocols_of("stb")
+    assert np.sort(protocol.errors(predicted, true)) == pytest.approx(np.sort(expected), abs=1e-6)
 
 
 def test_protocols_are_chosen_by_name_or_format() -> None:

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         nargs="+",
         metavar="NAME",
-        help="pa, wrist-scaled, wrist, middle-mcp, palm-scaled, absolute; the first is what hands "
-        "are ordered by (default: those of the dataset's papers)",
+        help="pa, wrist-scaled, wrist, middle-mcp, palm-scaled, stb-palm-scaled, absolute; the first "
+        "is what hands are ordered by (default: those of the dataset's papers)",
     )
     group.add_argument(
         "--predictions",

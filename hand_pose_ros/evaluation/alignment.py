@@ -19,6 +19,7 @@ from hand_pose_ros.hand.skeleton import KEYPOINTS
 WRIST = KEYPOINTS.index("wrist")
 MIDDLE_MCP = KEYPOINTS.index("middle_mcp")
 MIDDLE_PIP = KEYPOINTS.index("middle_pip")
+RING_MCP = KEYPOINTS.index("ring_mcp")
 
 Root = tuple[int, ...]
 """Keypoints whose middle is put at the origin."""

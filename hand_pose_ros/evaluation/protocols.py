@@ -15,6 +15,7 @@ from hand_pose_ros.errors import InputError
 from hand_pose_ros.evaluation.alignment import (
     MIDDLE_MCP,
     MIDDLE_PIP,
+    RING_MCP,
     WRIST,
     Bone,
     Root,
@@ -45,6 +46,9 @@ AUC_20_50 = Grid(*AUC_RANGE_MM, AUC_STEPS)
 AUC_0_50 = Grid(0.0, 50.0, AUC_STEPS)
 """As in the evaluation scripts of FreiHAND, HO-3D and DexYCB."""
 
+_AUC_HAND3D = Grid(8 * 50.0 / 19, 50.0, 12)
+"""The last 12 of 20 thresholds from 0 to 50 mm, from 21.05 on (Zimmermann and Brox 2017)."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -57,8 +61,8 @@ class Protocol:
         root: keypoints whose middle is put onto the true one; None for what `similarity` says.
         bone: brought to its true length before; None to keep the estimated size.
         similarity: whether the best scale, rotation and shift are fitted.
-        palm: whether the first joint is the middle of the palm, half way from the wrist to the
-            middle MCP, in both hands.
+        palm: in place of the wrist the centre of the palm is scored, half way from the wrist to
+            this keypoint; None to score the wrist.
         visible_only: whether joints that a dataset calls hidden are left out.
         auc_20_50: thresholds of that area.
     """
@@ -69,7 +73,7 @@ class Protocol:
     root: Root | None = None
     bone: Bone | None = None
     similarity: bool = False
-    palm: bool = False
+    palm: int | None = None
     visible_only: bool = False
     auc_20_50: Grid = AUC_20_50
 
@@ -108,8 +112,8 @@ class Protocol:
             InputError: a value is not finite, or a hand has no size that could be aligned.
         """
         guess, truth = checked_pair(predicted, true)
-        if self.palm:
-            guess, truth = _palm_for_wrist(guess), _palm_for_wrist(truth)
+        if self.palm is not None:
+            guess, truth = (_palm_for_wrist(points, self.palm) for points in (guess, truth))
         errors = distances(self.fit(guess, truth).apply(guess), truth)
         if self.visible_only and visible is not None:
             errors = np.where(visible, errors, np.nan)
@@ -146,14 +150,26 @@ PROTOCOLS = {
         ),
         Protocol(
             "palm-scaled",
-            "palm centres aligned (joint 0 is the palm's), at the true length of the middle "
-            "finger's first bone, visible joints",
+            "palm centres (scored in place of the wrist; half way from it to the middle MCP) "
+            "aligned, at the true length of the middle finger's first bone, visible joints",
             "the evaluation scripts of Zimmermann and Brox 2017 and Spurr et al. 2018",
             root=(WRIST,),
             bone=(MIDDLE_MCP, MIDDLE_PIP),
-            palm=True,
+            palm=MIDDLE_MCP,
             visible_only=True,
-            auc_20_50=Grid(8 * 50.0 / 19, 50.0, 12),  # the last 12 of 20 steps from 0 to 50
+            auc_20_50=_AUC_HAND3D,
+        ),
+        Protocol(
+            "stb-palm-scaled",
+            "as palm-scaled, with the palm centre that STB labels: half way from the wrist to the "
+            "ring MCP",
+            "the evaluation scripts of Zimmermann and Brox 2017 and Spurr et al. 2018; "
+            "Ge et al. 2019 for the wrist",
+            root=(WRIST,),
+            bone=(MIDDLE_MCP, MIDDLE_PIP),
+            palm=RING_MCP,
+            visible_only=True,
+            auc_20_50=_AUC_HAND3D,
         ),
         Protocol(
             "absolute",
@@ -166,7 +182,7 @@ PROTOCOLS = {
 
 OF_FORMAT = {
     "rhd": ("palm-scaled", "wrist", "pa"),
-    "stb": ("palm-scaled", "wrist", "pa"),
+    "stb": ("stb-palm-scaled", "wrist", "pa"),
     "interhand": ("wrist", "pa", "absolute"),
     "freihand": ("pa", "wrist", "absolute"),
     "ho3d": ("wrist-scaled", "pa", "wrist", "absolute"),
@@ -191,6 +207,6 @@ def protocols_of(format: str, names: list[str] | None = None) -> tuple[Protocol,
     return tuple(PROTOCOLS[name] for name in chosen)
 
 
-def _palm_for_wrist(points: Array) -> Array:
-    palm = points[..., [WRIST, MIDDLE_MCP], :].mean(-2)
+def _palm_for_wrist(points: Array, other_end: int) -> Array:
+    palm = points[..., [WRIST, other_end], :].mean(-2)
     return np.concatenate((palm[..., None, :], points[..., 1:, :]), axis=-2)
