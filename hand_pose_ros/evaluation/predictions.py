@@ -3,8 +3,8 @@
 .json  {"images": {NAME: {"keypoints": [[x, y, z] x 21], "side", "score"} | null}} in metres, as
 `hand-pose predict` writes it; a list of such hands where an image has several
 .npy   (images, 21, 3) or (images, 2, 21, 3) with the left and the right hand, float, in
-metres, in the order of the dataset's images; NaN where there is no hand. It is read
-image by image: memory does not grow with it
+metres, in the order of the dataset's images; all NaN where there is no hand. It is
+read image by image: memory does not grow with it
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hand_pose_ros.data.synthetic.output.whole_files import read_json
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.evaluation.points import Array
 from hand_pose_ros.evaluation.rows import Guess
-from hand_pose_ros.hand.skeleton import KEYPOINTS, SIDES
+from hand_pose_ros.hand.skeleton import KEYPOINTS, PARENTS, SIDES
 
 _HAND = (len(KEYPOINTS), 3)
 
@@ -69,6 +69,7 @@ def _opened(path: Path, images: int) -> _Array | _Json:
 
 class _Array:
     def __init__(self, path: Path, images: int) -> None:
+        self._path = path
         try:
             self._values = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
@@ -82,12 +83,12 @@ class _Array:
 
     def guesses(self, number: int, image: LabelledImage) -> list[Guess]:
         hands = np.asarray(self._values[number], np.float64)
-        if hands.ndim == 2:
-            return [] if np.isnan(hands).any() else [_guess(hands, None, 1.0, image)]
+        sides = SIDES if hands.ndim == 3 else (None,)
+        where = f"predictions {self._path}: [{number}], {image.name!r}"
         return [
-            _guess(points, side, 1.0, image)
-            for side, points in zip(SIDES, hands, strict=True)
-            if not np.isnan(points).any()
+            _guess(points, side, 1.0, image, where)
+            for side, points in zip(sides, hands.reshape(-1, *_HAND), strict=True)
+            if not np.isnan(points).all()
         ]
 
 
@@ -115,21 +116,33 @@ class _Json:
             score = float(hand.get("score", 1.0))
         except (TypeError, ValueError) as error:
             raise InputError(f"{where} has keypoints or a score that are no numbers") from error
-        try:
-            return _guess(points, hand.get("side"), score, image)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+        return _guess(points, hand.get("side"), score, image, where)
 
 
-def _guess(points: Array, side: str | None, score: float, image: LabelledImage) -> Guess:
+def _guess(
+    points: Array, side: str | None, score: float, image: LabelledImage, where: str
+) -> Guess:
     """Return one hand; one behind the camera has no place before it."""
-    if points.shape != _HAND or not np.isfinite(points).all():
-        raise InputError(f"keypoints have shape {points.shape}; they must be 21 x 3 numbers")
+    if points.shape != _HAND:
+        raise InputError(f"{where}: keypoints have shape {points.shape}; it must be {_HAND}")
+    if not np.isfinite(points).all():
+        raise InputError(
+            f"{where}: keypoints have a value that is not finite; they are 21 x 3 numbers"
+        )
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        if (points[joint] == points[parent]).all():
+            raise InputError(
+                f"{where}: its {KEYPOINTS[joint]} lies on its {KEYPOINTS[parent]}; where there is "
+                "no hand, say so"
+            )
     placed = bool((points[:, 2] > 0.0).all())
     pixels = None
     if placed and image.camera is not None:
         pixels = np.asarray(image.camera.project(points), np.float64)
-    return Guess(points, side, False, score, pixels, placed)
+    try:
+        return Guess(points, side, False, score, pixels, placed)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _assigned(guesses: list[Guess], image: LabelledImage) -> list[Guess]:

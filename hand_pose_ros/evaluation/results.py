@@ -76,6 +76,7 @@ class RunFolder:
     ) -> None:
         self.path = Path(path)
         self.estimators = tuple(estimators)
+        self.step = step
         wanted = {
             "version": VERSION,
             "row_bytes": ROW.itemsize,
@@ -86,7 +87,6 @@ class RunFolder:
         try:
             (self.path / ROWS).mkdir(parents=True, exist_ok=True)
             before = self._read()
-            self.resumed = before is not None
             bounds = np.linspace(0, images, max(1, min(parts, images)) + 1).astype(int).tolist()
             content = {**wanted, "bounds": bounds}
             if before is not None:
@@ -111,6 +111,11 @@ class RunFolder:
     def _read(self) -> dict[str, Any] | None:
         path = self.path / RUN
         if not path.exists():
+            if any((self.path / ROWS).glob("*.rows")):
+                raise InputError(
+                    f"{self.path} holds rows of a run and no {RUN}, which says of what; "
+                    "name another --out"
+                )
             return None
         content = read_json(path)
         try:
@@ -187,13 +192,15 @@ class PartWriter:
             if row["last"]:
                 break
             rows -= 1
+        done = 0
+        if row is not None and rows:
+            done = (int(row["image"]) - self._part.start) // self._part.step + 1
+        if not 0 <= done <= self._part.count:
+            stream.close()
+            raise InputError(f"{self._part.path} does not hold the rows of this run")
         stream.truncate(rows * ROW.itemsize)
         stream.seek(0, os.SEEK_END)
-        return (
-            (int(row["image"]) - self._part.start) // self._part.step + 1
-            if row is not None and rows
-            else 0
-        )
+        return done
 
 
 def read_rows(path: Path, rows: int = CHUNK) -> Iterator[Rows]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.evaluation.metrics import root_place_error
 from hand_pose_ros.evaluation.points import Array, mean_known
 from hand_pose_ros.evaluation.protocols import Protocol
@@ -104,7 +105,11 @@ class EstimatorSummary:
         }
 
     def _errors(self, protocol: Protocol, found: Rows) -> Array:
-        errors = protocol.errors(found["guess"], found["true"], found["visible"])
+        try:
+            errors = protocol.errors(found["guess"], found["true"], found["visible"])
+        except InputError:
+            _name_what_is_refused(protocol, found)
+            raise
         if protocol.in_camera:
             errors = np.where(found["placed"][:, None], errors, np.nan)
         return errors
@@ -179,6 +184,17 @@ def summarize(
         for number, estimator in enumerate(summary.estimators):
             estimator.add(chunk[chunk["estimator"] == number])
     return summary
+
+
+def _name_what_is_refused(protocol: Protocol, found: Rows) -> None:
+    for row in found:
+        try:
+            protocol.errors(row["guess"], row["true"], row["visible"])
+        except InputError as error:
+            name = row["name"].decode(errors="replace")
+            raise InputError(
+                f"{name} cannot be scored under {protocol.name}: {error}; --protocol takes others"
+            ) from error
 
 
 def labels_of(groups: str) -> list[str]:
