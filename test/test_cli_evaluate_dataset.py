@@ -183,6 +183,68 @@ def test_predictions_that_are_none_are_named(name, content, message, folder, cap
     assert message in error and name in error
 
 
+@pytest.mark.parametrize(
+    ("joint", "value", "message"),
+    [
+        (slice(None), 0.0, "its thumb_cmc lies on its wrist; where there is no hand, say so"),
+        (10, None, "its middle_pip lies on its middle_mcp"),
+        (3, np.nan, "keypoints have a value that is not finite"),
+        (3, np.inf, "keypoints have a value that is not finite"),
+    ],
+)
+def test_a_hand_in_an_array_that_is_none_is_named(joint, value, message, folder, capsys) -> None:
+    guess, _ = guesses()
+    guess[4, joint] = guess[4, 9] if value is None else value
+    np.save(folder / "c.npy", guess)
+    words = ["evaluate", str(folder / "data"), "--predictions", f"c={folder / 'c.npy'}"]
+    assert main(words) == 2
+    assert f"c.npy: [4], '4.png': {message}" in capsys.readouterr().err
+
+
+def test_a_true_hand_without_a_size_is_named_with_its_image(folder, capsys) -> None:
+    path = folder / "data" / "annotations.json"
+    labels = json.loads(path.read_text())
+    labels["images"]["3.png"]["keypoints"][10] = labels["images"]["3.png"]["keypoints"][9]
+    path.write_text(json.dumps(labels))
+    assert evaluate(folder, "--protocol", "palm-scaled") == 2
+    error = capsys.readouterr().err
+    assert "3.png cannot be scored under palm-scaled: true hand () has its middle_pip" in error
+    assert evaluate(folder, "--protocol", "pa") == 0
+
+
+def test_a_dataset_without_joints_is_refused(folder, capsys) -> None:
+    path = folder / "data" / "annotations.json"
+    labels = json.loads(path.read_text())
+    for label in labels["images"].values():
+        del label["keypoints"]
+    path.write_text(json.dumps(labels))
+    assert evaluate(folder, "--out", str(folder / "out")) == 2
+    assert "data has no hand of which a joint is known: nothing is scored" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_rate_that_is_none_is_refused_before_anything_is_looked_at(folder) -> None:
+    assert evaluate(folder, "--rate", "-1", "--out", str(folder / "out")) == 2
+    assert not (folder / "out").exists()
+
+
+def test_minutes_are_those_of_the_recording_also_where_images_are_left_out(folder) -> None:
+    """Sides of two of three images: of nine at 9 Hz the three looked at stand for one second."""
+    sides = ["left", "left", "left", "right", "left", "left", "left", "left", "left"]
+    content = json.loads((folder / "a.json").read_text())
+    for (name, said), side in zip(content["images"].items(), sides, strict=True):
+        content["images"][name] = {**said, "side": side} if said else None
+    (folder / "a.json").write_text(json.dumps(content))
+    out = folder / "out"
+    assert evaluate(folder, "--rate", "9", "--limit", "3", "--out", str(out)) == 0
+    said = json.loads((out / "scores.json").read_text())["estimators"]
+    # Left in image 0, right in 3, left in 6: two flips in a second.
+    assert said["a.json"]["side_flips_per_min"] == pytest.approx(120.0)
+    assert said["b.npy"]["side_flips"] is None is said["b.npy"]["side_flips_per_min"]
+    assert re.search(r"b\.npy +\| +3 \| +- \| +- \| +- \|", (out / "scores.md").read_text())
+
+
 @pytest.mark.parametrize("shape", [(8, 21, 3), (9, 20, 3), (9, 3, 21, 3)])
 def test_arrays_of_another_shape_are_refused(shape, folder, capsys) -> None:
     np.save(folder / "c.npy", np.zeros(shape))
@@ -209,7 +271,7 @@ def test_of_an_array_of_two_hands_the_one_of_the_side_counts(folder) -> None:
     ("format", "write", "blind", "paper"),
     [
         ("rhd", write_rhd, "palm-scaled", "| Gao et al. (a) | 17.40 |"),
-        ("stb", write_stb, "palm-scaled", "| Stergioulas et al. (b) | 6.71 | - | 0.997 |"),
+        ("stb", write_stb, "stb-palm-scaled", "| Stergioulas et al. (b) | 6.71 | - | 0.997 |"),
         ("freihand", write_freihand, "pa", "| MeshGraphormer (a) | 5.90 |"),
     ],
 )

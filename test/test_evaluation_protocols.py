@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.errors import InputError, ShapeError
-from hand_pose_ros.evaluation import alignment, metrics, sequences, surfaces
+from hand_pose_ros.evaluation import alignment, metrics, surfaces
 from hand_pose_ros.evaluation.protocols import DEFAULT, OF_FORMAT, PROTOCOLS, protocols_of
 from hand_pose_ros.hand.kinematics import forward_kinematics
 
@@ -287,13 +287,3 @@ def test_surfaces_that_are_none_are_refused() -> None:
         surfaces.vertex_errors(predicted[:5], true)
     with pytest.raises(InputError, match=r"predicted hand \(\) has all its points in one place"):
         alignment.fit_similarity(true * 0.0, true, None)
-
-
-# --- sequences --------------------------------------------------------------------------------
-
-
-def test_counts_as_rates_by_hand() -> None:
-    assert sequences.per_minute(2, 900, 30.0) == pytest.approx(4.0)
-    assert np.isnan(sequences.per_minute(0, 0, 30.0))
-    with pytest.raises(InputError, match="frame rate is 0"):
-        sequences.per_minute(1, 10, 0.0)

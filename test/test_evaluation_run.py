@@ -272,6 +272,20 @@ def test_a_broken_list_of_parts_is_named(tmp_path) -> None:
         run_job(StubJob(), tmp_path)
 
 
+def test_rows_of_nobody_and_rows_of_others_are_refused(tmp_path) -> None:
+    done = run_job(StubJob(), tmp_path)
+    path = done.folder.parts[0].path
+    rows = rows_in(done.folder)
+    rows["image"] += 1
+    path.write_bytes(rows.tobytes())
+    with pytest.raises(InputError, match=r"000\.rows does not hold the rows of this run"):
+        run_job(StubJob(), tmp_path)
+    assert path.read_bytes() == rows.tobytes()
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(InputError, match=r"holds rows of a run and no run\.json"):
+        run_job(StubJob(), tmp_path)
+
+
 def test_two_writers_of_one_part_are_refused(tmp_path) -> None:
     part = run_job(StubJob(), tmp_path).folder.parts[0]
     writer = PartWriter(part)

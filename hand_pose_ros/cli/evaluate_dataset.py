@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         nargs="+",
         metavar="NAME",
-        help="pa, wrist-scaled, wrist, middle-mcp, palm-scaled, stb-palm-scaled, absolute; the first "
-        "is what hands are ordered by (default: those of the dataset's papers)",
+        help="pa, wrist-scaled, wrist, middle-mcp, palm-scaled, stb-palm-scaled, absolute; hands "
+        "are ordered by the first (default: those of the dataset's papers)",
     )
     group.add_argument(
         "--predictions",
@@ -111,6 +111,7 @@ class DatasetJob:
 def run(args: argparse.Namespace, path: Path, format: str) -> int:
     """Look at every image, then print and write what it amounts to."""
     from hand_pose_ros.cli.progress import terminated_as_interrupted
+    from hand_pose_ros.errors import InputError
     from hand_pose_ros.evaluation.protocols import protocols_of
     from hand_pose_ros.evaluation.run import run_job
     from hand_pose_ros.evaluation.summary import summarize
@@ -128,7 +129,11 @@ def run(args: argparse.Namespace, path: Path, format: str) -> int:
                 workers=1 if args.workers is None else args.workers,
                 progress=progress,
             )
+        if args.rate is not None:
+            about = replace(about, rate_hz=args.rate / done.folder.step)
         summary = summarize(done.folder.chunks(), job.names, protocols)
+        if not any(each.hands for each in summary.estimators):
+            raise InputError(f"{path} has no hand of which a joint is known: nothing is scored")
         tables = tables_of(summary, about)
         print("\n\n".join(table.markdown() for table in tables[: 1 + len(protocols)]))
         if args.out is not None:

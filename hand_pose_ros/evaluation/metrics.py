@@ -26,7 +26,7 @@ AUC_RANGE_MM = (20.0, 50.0)
 """The thresholds that PCK curves of hands are integrated between."""
 
 AUC_STEPS = 100
-"""Thresholds on the PCK curve, as in the evaluation script of FreiHAND (Zimmermann et al. 2019)."""
+"""Thresholds on the PCK curve, as in FreiHAND's evaluation script (Zimmermann et al. 2019)."""
 
 
 def joint_errors(predicted: npt.ArrayLike, true: npt.ArrayLike) -> Array:

@@ -24,7 +24,7 @@ def scores_as_dict(summary: RunSummary, about: About) -> dict[str, Any]:
             for protocol in summary.protocols
         },
         "pck_thresholds_mm": CURVE.thresholds_mm.tolist(),
-        "estimators": {each.name: _estimator(each) for each in summary.estimators},
+        "estimators": {each.name: _estimator(each, about) for each in summary.estimators},
         "published": [
             {
                 "source": table.source,
@@ -38,7 +38,7 @@ def scores_as_dict(summary: RunSummary, about: About) -> dict[str, Any]:
     }
 
 
-def _estimator(each: EstimatorSummary) -> dict[str, Any]:
+def _estimator(each: EstimatorSummary, about: About) -> dict[str, Any]:
     accelerations, steps = each.steps.acceleration
     errors, pairs = each.mrrpe
     return {
@@ -63,7 +63,10 @@ def _estimator(each: EstimatorSummary) -> dict[str, Any]:
         },
         "mrrpe_mm": errors / pairs if pairs else None,
         "acceleration_error_mm_per_frame2": accelerations / steps if steps else None,
-        "side_flips": each.steps.side_flips if each.steps.frames else None,
+        "side_flips": each.steps.side_flips if each.steps.sided else None,
+        "side_flips_per_min": _known(each.steps.flips_per_minute(about.rate_hz))
+        if about.rate_hz is not None
+        else None,
     }
 
 

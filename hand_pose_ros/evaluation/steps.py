@@ -11,7 +11,8 @@ import numpy as np
 from hand_pose_ros.evaluation.metrics import acceleration_error
 from hand_pose_ros.evaluation.points import Array
 from hand_pose_ros.evaluation.rows import Rows
-from hand_pose_ros.evaluation.sequences import per_minute
+
+S_PER_MIN = 60.0
 
 FOLLOWED = 256
 """Hands that are followed at once; of more the one that was longest away is forgotten."""
@@ -40,11 +41,14 @@ class StepTally:
     Attributes:
         frames: rows of sequences that were added.
         acceleration: sum [mm/frame^2] and number of three frames in a row; wrists at the origin.
-        side_flips: changes of the side that an estimator said of one hand.
+        sided: of those, the ones of which the estimator itself said the side.
+        side_flips: changes of the side that it said of one hand; frames in which it said none are
+            passed over, so a hand that comes back as the same is no change.
         curves: (frame, error [mm]) of the first hands, by sequence and number.
     """
 
     frames: int = 0
+    sided: int = 0
     acceleration: tuple[float, int] = (0.0, 0)
     side_flips: int = 0
     curves: dict[_Key, list[tuple[int, float]]] = field(default_factory=dict)
@@ -66,8 +70,13 @@ class StepTally:
             self._count_step(followed, row)
 
     def flips_per_minute(self, rate_hz: float) -> float:
-        """Return the side flips for each minute in which a hand was seen."""
-        return per_minute(self.side_flips, self.frames, rate_hz)
+        """Return the side flips for each minute of a hand's side; NaN where none was said.
+
+        Args:
+            rate_hz: frames a second, of those that were added.
+        """
+        minutes = self.sided / rate_hz / S_PER_MIN
+        return self.side_flips / minutes if self.sided else float("nan")
 
     def _draw(self, key: _Key, frame: int, error: float) -> None:
         if key not in self.curves and len(self.curves) >= DRAWN_SEQUENCES:
@@ -80,6 +89,7 @@ class StepTally:
         if row["side_given"] or row["side"] < 0:
             return
         side = int(row["side"])
+        self.sided += 1
         self.side_flips += followed.side is not None and side != followed.side
         followed.side = side
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.evaluation.protocols import Protocol
 from hand_pose_ros.evaluation.published import PublishedTable, published_for
 from hand_pose_ros.evaluation.rows import group_labels
@@ -24,7 +25,11 @@ class About:
         format: of the dataset.
         split: of the dataset.
         how: what the estimators were told, in a sentence.
-        rate_hz: frames a second of its sequences; None where nobody said.
+        rate_hz: frames a second of its sequences, of those that were looked at; None where nobody
+            said.
+
+    Raises:
+        InputError: the rate is not above 0.
     """
 
     dataset: str
@@ -32,6 +37,10 @@ class About:
     split: str
     how: str = ""
     rate_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate_hz is not None and not self.rate_hz > 0.0:
+            raise InputError(f"frame rate is {self.rate_hz} Hz; it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -198,7 +207,8 @@ def _sequences(summary: RunSummary, about: About) -> list[Table]:
             "side flips",
             "a minute",
         )
-        note = "Wrists at the origin; only frames that follow one another."
+        note = "Acceleration with wrists at the origin, of three frames that follow one another.\n"
+        note += "Side flips are changes of the side that an estimator itself said of a hand."
         tables.append(Table("From frame to frame", columns, tuple(moves), note=note))
     return tables
 
@@ -206,7 +216,8 @@ def _sequences(summary: RunSummary, about: About) -> list[Table]:
 def _steps(each: EstimatorSummary, rate_hz: float | None) -> tuple[str, ...]:
     flips = float("nan") if rate_hz is None else each.steps.flips_per_minute(rate_hz)
     error = number(_mean(each.steps.acceleration))
-    return str(each.steps.frames), error, str(each.steps.side_flips), number(flips)
+    count = str(each.steps.side_flips) if each.steps.sided else NOTHING
+    return str(each.steps.frames), error, count, number(flips)
 
 
 def _mean(total: tuple[float, int]) -> float:
