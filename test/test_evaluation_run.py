@@ -78,6 +78,20 @@ def test_what_a_run_amounts_to_equals_the_metrics_of_all_its_hands(tmp_path) -> 
     assert (near.sided, near.right_side) == (len(true), len(true))
 
 
+def test_hands_that_all_found_are_scored_apart(tmp_path) -> None:
+    """`shy` finds every other hand; of those alone all three have the same errors."""
+    done = run_job(StubJob(), tmp_path)
+    protocols = protocols_of("x", ["wrist"])
+    near, shy, dreamy = summarize(
+        done.folder.chunks(), done.folder.estimators, protocols
+    ).estimators
+    assert shy.found < near.found and dreamy.extra
+    for each in (near, shy, dreamy):
+        assert each.found_by_all.hands == shy.found
+        assert each.found_by_all.mpjpe == pytest.approx(shy.tallies["wrist"][""].mpjpe)
+    assert near.tallies["wrist"][""].mpjpe != pytest.approx(shy.tallies["wrist"][""].mpjpe)
+
+
 def test_groups_and_pairs(tmp_path) -> None:
     done = run_job(StubJob(), tmp_path)
     (near, *_) = summarize(

@@ -44,6 +44,7 @@ def _estimator(each: EstimatorSummary, about: About) -> dict[str, Any]:
     return {
         "hands": each.hands,
         "found": each.found,
+        "found_by_all": _tally(each.found_by_all),
         "extra": each.extra,
         "right_side": each.right_side / each.sided if each.sided else None,
         "protocols": {

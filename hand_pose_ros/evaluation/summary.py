@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.evaluation.metrics import root_place_error
@@ -43,6 +44,7 @@ class EstimatorSummary:
         sided: hands found, of a known side, of which the estimator itself said the side.
         right_side: of those, with the right one.
         tallies: by protocol, then by label of a group of images.
+        found_by_all: under the first protocol, of the hands that every estimator found.
         surfaces: sums and counts of `SurfaceScore` under each alignment.
         mrrpe: sum [mm] and number of pairs.
         steps: from frame to frame.
@@ -57,19 +59,29 @@ class EstimatorSummary:
     sided: int = 0
     right_side: int = 0
     tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    found_by_all: Tally = field(init=False)
     surfaces: Array = field(default_factory=lambda: np.zeros((2, len(ALIGNMENTS), 3)))
     mrrpe: tuple[float, int] = (0.0, 0)
     steps: StepTally = field(default_factory=StepTally)
     _best: list[tuple[float, int, Any]] = field(default_factory=list)
     _worst: list[tuple[float, int, Any]] = field(default_factory=list)
 
-    def add(self, rows: Rows) -> None:
-        """Add the rows of this estimator; those of one image come together."""
+    def __post_init__(self) -> None:
+        self.found_by_all = Tally(self.protocols[0], medians=False)
+
+    def add(self, rows: Rows, by_all: npt.NDArray[np.bool_] | None = None) -> None:
+        """Add the rows of this estimator; those of one image come together.
+
+        Args:
+            rows: of this estimator.
+            by_all: (row,) whether every estimator found the hand; None where there is no other.
+        """
+        by_all = rows["found"] if by_all is None else by_all
         self.extra += int((rows["found"] & (rows["hand"] == NO_HAND)).sum())
         known = ~np.isnan(rows["true"][..., 0]).all(-1)
-        labelled = rows[(rows["hand"] != NO_HAND) & known]
-        found = labelled[labelled["found"]]
-        self.hands += len(labelled)
+        labelled = (rows["hand"] != NO_HAND) & known
+        found = rows[labelled & rows["found"]]
+        self.hands += int(labelled.sum())
         self.found += len(found)
         self.told += int(found["side_given"].sum())
         said = found[~found["side_given"] & (found["side"] != NO_SIDE)]
@@ -81,6 +93,7 @@ class EstimatorSummary:
             if place == 0:
                 self._keep(found, np.asarray(mean_known(errors)))
                 self.steps.add(found, np.asarray(mean_known(errors)))
+                self.found_by_all.add(errors[by_all[labelled & rows["found"]]])
             self._tally(protocol, found, errors)
         self._add_surfaces(found)
         self._add_pairs(found[found["placed"]])
@@ -181,9 +194,19 @@ def summarize(
     summary = RunSummary(protocols, [EstimatorSummary(name, protocols) for name in names])
     for chunk in chunks:
         summary.images += int(chunk["last"].sum())
+        by_all = _found_by_all(chunk, len(names))
         for number, estimator in enumerate(summary.estimators):
-            estimator.add(chunk[chunk["estimator"] == number])
+            chosen = chunk["estimator"] == number
+            estimator.add(chunk[chosen], by_all[chosen])
     return summary
+
+
+def _found_by_all(rows: Rows, estimators: int) -> npt.NDArray[np.bool_]:
+    """Return for each row of whole images whether its true hand was found by every estimator."""
+    names = rows["image"] << 16 | rows["hand"].astype(np.int64) & 0xFFFF
+    hands, which = np.unique(names, return_inverse=True)
+    finds = np.bincount(which, rows["found"], len(hands))
+    return np.asarray((finds == estimators)[which] & (rows["hand"] != NO_HAND))
 
 
 def _name_what_is_refused(protocol: Protocol, found: Rows) -> None:

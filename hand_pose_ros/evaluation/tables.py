@@ -96,6 +96,8 @@ def _overview(summary: RunSummary) -> Table:
     columns = ["estimator", "found", "extra", "right side"]
     columns += [protocol.name for protocol in summary.protocols]
     columns.append(f"AUC 0-50, {first}")
+    several = len(summary.estimators) > 1
+    columns += [f"{first}, found by all"] if several else []
     rows = []
     for each in summary.estimators:
         side = "given" if each.told else NOTHING
@@ -103,8 +105,13 @@ def _overview(summary: RunSummary) -> Table:
             side = f"{each.right_side / each.sided:.1%}"
         cells = [each.name, f"{each.found}/{each.hands}", str(each.extra), side]
         cells += [number(_tally(each, protocol).mpjpe) for protocol in summary.protocols]
-        rows.append((*cells, number(_tally(each, summary.protocols[0]).auc_0_50, 3)))
+        cells.append(number(_tally(each, summary.protocols[0]).auc_0_50, 3))
+        cells += [number(each.found_by_all.mpjpe)] if several else []
+        rows.append(tuple(cells))
     note = "Of the hands found; extra are those that nobody labelled."
+    if several:
+        hands = summary.estimators[0].found_by_all.hands
+        note += f" {hands} were found by all: compare estimators on those."
     note += "".join(f"\n{protocol.name}: {protocol.text}." for protocol in summary.protocols)
     return Table("Mean joint error [mm]", tuple(columns), tuple(rows), note=note)
 
