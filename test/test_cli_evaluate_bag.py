@@ -145,7 +145,14 @@ def test_bags_without_hands_and_options_of_another_format_are_refused(write, tmp
     assert main(["evaluate", str(tmp_path), "--truth", str(truth)]) == 2
     assert "--truth needs --format bag" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), str(truth)]) == 2
-    assert "2 datasets came; several can only be bags" in capsys.readouterr().err
+    assert f"2 datasets came; several can only be bags of hands, and {tmp_path} is read" in (
+        capsys.readouterr().err
+    )
+    assert main(["evaluate", str(truth), str(tmp_path / "missing")]) == 2
+    assert "missing does not exist" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text("{}")
+    assert main(["evaluate", str(truth), "--out", str(tmp_path)]) == 2
+    assert "holds the evaluation of a dataset; name another" in capsys.readouterr().err
     assert main(["evaluate", str(truth), "--slop", "-1"]) == 2
     assert "slop is -1.0 s; it must be 0 or more" in capsys.readouterr().err
     assert main(["evaluate", str(truth), "--truth-topic", "/a"]) == 2

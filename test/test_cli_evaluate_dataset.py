@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar
@@ -243,6 +244,21 @@ def test_minutes_are_those_of_the_recording_also_where_images_are_left_out(folde
     assert said["a.json"]["side_flips_per_min"] == pytest.approx(120.0)
     assert said["b.npy"]["side_flips"] is None is said["b.npy"]["side_flips_per_min"]
     assert re.search(r"b\.npy +\| +3 \| +- \| +- \| +- \|", (out / "scores.md").read_text())
+
+
+def test_scores_of_bags_are_not_written_over(folder, capsys) -> None:
+    out = folder / "out"
+    out.mkdir()
+    (out / "scores.json").write_text("{}")
+    assert evaluate(folder, "--out", str(out)) == 2
+    assert "out holds the evaluation of bags; name another folder" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["scores.json"]
+
+
+def test_scores_and_tables_are_there_where_the_page_cannot_be_made(folder, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert evaluate(folder, "--out", str(folder / "out")) == 1
+    assert (folder / "out" / "scores.json").is_file() and (folder / "out" / "scores.md").is_file()
 
 
 @pytest.mark.parametrize("shape", [(8, 21, 3), (9, 20, 3), (9, 3, 21, 3)])

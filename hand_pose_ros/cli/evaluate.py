@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = "bag" if all(map(evaluate_bag.is_hands, args.dataset)) else "folder"
     if args.check or args.check_all:
         return run_check(args, _only(args.dataset, chosen))
-    _check_out(args.out)
+    _check_out(args.out, chosen)
     _check_options(args, chosen)
     if chosen == "bag":
         return evaluate_bag.run(args)
@@ -64,9 +64,10 @@ def _only(paths: list[Path], chosen: str) -> Path:
     from hand_pose_ros.errors import InputError
 
     if len(paths) > 1:
+        odd = next((path for path in paths if not evaluate_bag.is_hands(path)), paths[0])
+        why = f"is read as a {chosen}" if odd.exists() else "does not exist"
         raise InputError(
-            f"{len(paths)} datasets came; several can only be bags of hands, and {paths[0]} is "
-            f"read as a {chosen}"
+            f"{len(paths)} datasets came; several can only be bags of hands, and {odd} {why}"
         )
     return paths[0]
 
@@ -87,8 +88,18 @@ def _check_options(args: argparse.Namespace, chosen: str) -> None:
             )
 
 
-def _check_out(out: Path | None) -> None:
+def _check_out(out: Path | None, chosen: str) -> None:
+    """Refuse to write over the results of something else."""
     from hand_pose_ros.errors import InputError
+    from hand_pose_ros.evaluation.results import RUN
 
-    if out is not None and out.exists() and not out.is_dir():
+    if out is None or not out.exists():
+        return
+    if not out.is_dir():
         raise InputError(f"--out {out} is a file; a folder is needed")
+    of_dataset = (out / RUN).exists()
+    if of_dataset == (chosen == "bag") and (
+        of_dataset or (out / evaluate_dataset.SCORES).exists()
+    ):
+        other = "a dataset" if of_dataset else "bags"
+        raise InputError(f"--out {out} holds the evaluation of {other}; name another folder")

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 def _write(
     out: Path, scores: dict[str, RecordingScore], options: ScoreOptions, table: str
 ) -> None:
-    from hand_pose_ros.data.synthetic.output.whole_files import whole_file, write_json
+    from hand_pose_ros.data.synthetic.output.whole_files import write_json, write_text
     from hand_pose_ros.evaluation.recording_page import recording_page
     from hand_pose_ros.evaluation.recording_table import ROWS
 
@@ -98,7 +98,5 @@ def _write(
     write_json(out / SCORES, content)
     told["slop"] = f"{told.pop('slop_s')} s"
     facts = [(name.replace("_", " "), text) for name, text in told.items()]
-    page = recording_page(scores, facts)
-    for name, text in ((TABLES, f"{table}\n"), (REPORT, page)):
-        with whole_file(out / name) as stream:
-            stream.write(text.encode())
+    write_text(out / TABLES, f"{table}\n")
+    write_text(out / REPORT, recording_page(scores, facts))

@@ -224,16 +224,14 @@ def _write(
     cost: str,
 ) -> None:
     from hand_pose_ros.cli.evaluate_page import page_of
-    from hand_pose_ros.data.synthetic.output.whole_files import whole_file, write_json
+    from hand_pose_ros.data.synthetic.output.whole_files import write_json, write_text
     from hand_pose_ros.evaluation.scores import scores_as_dict
 
     write_json(out / SCORES, scores_as_dict(summary, about))
     text = "\n\n".join(table.markdown() for table in tables)
     title = f"# {about.format} {about.split}: {summary.images} images of {about.dataset}"
-    page = page_of(dataset, summary, about, tables, cost)
-    for name, content in ((TABLES, f"{title}\n\n{about.how}\n\n{text}\n"), (REPORT, page)):
-        with whole_file(out / name) as stream:
-            stream.write(content.encode())
+    write_text(out / TABLES, f"{title}\n\n{about.how}\n\n{text}\n")
+    write_text(out / REPORT, page_of(dataset, summary, about, tables, cost))
 
 
 def _cost(done: Done) -> str:

@@ -52,6 +52,12 @@ def write_json(path: Path, content: Any) -> None:
         stream.write(json_bytes(content) + b"\n")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole_file(path) as stream, naming(path):
+        stream.write(text.encode())
+
+
 def json_bytes(content: Any) -> bytes:
     """Return compact JSON."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
