@@ -18,6 +18,7 @@ from evaluation_samples import CAMERA, hand_joints, wrong_by
 from hand_pose_ros.cli.main import main
 from hand_pose_ros.data.datasets import open_dataset
 from hand_pose_ros.evaluation.metrics import mpjpe_root, pa_mpjpe
+from hand_pose_ros.evaluation.protocols import PROTOCOLS
 from hand_pose_ros.runtime import panel
 from hand_pose_ros.runtime.panel import GIVEN, HandPanel, PanelConfig
 from hand_pose_ros.runtime.still import StillDetector
@@ -375,5 +376,9 @@ def test_estimators_are_told_what_was_asked_for(given, boxes, expected, monkeypa
     assert Told.calls[len(expected) :] == [(c[0], 0, "mediapipe", *c[3:]) for c in expected]
 
 
-def test_everything_that_can_be_given_is_explained() -> None:
+def test_everything_that_can_be_given_is_explained(capsys) -> None:
     assert all(GIVEN.values()) and set(GIVEN) == {"labelled", "box", "nothing"}
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    said = "".join(capsys.readouterr().out.split())
+    assert f"{','.join(PROTOCOLS)};" in said

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "default), box (one around the true joints where it has none), nothing",
     )
     group.add_argument("--workers", type=int, metavar="N", help="processes (default: 1)")
-    group.add_argument("--limit", type=int, metavar="N", help="so many images, evenly spread")
+    group.add_argument("--limit", type=int, metavar="N", help="so many images, every k-th")
     group.add_argument(
         "--rate", type=float, metavar="HZ", help="of sequences, for side flips a minute"
     )

@@ -64,7 +64,7 @@ def run_job(
     Args:
         job: dataset and estimators.
         out: folder of the run. Where it holds a part of the same run, that is gone on with.
-        limit: look at so many images only, evenly spread over the dataset.
+        limit: look at so many images only: every k-th, k being the whole part of size / limit.
         workers: processes.
         progress: is told of each image.
 

@@ -147,6 +147,7 @@ def _comparison(
             cells += [_published(known, "auc_20_50", 3), NOTHING, _published(known, "mpvpe")]
             rows.append(tuple(cells))
     note = [f"{protocol.name}: {protocol.text}. After {protocol.source}."]
+    note.append("The median is that of each joint, mean over the joints.")
     note += [
         f"({letter}) {table.source}." for letter, table in zip("abcdefgh", papers, strict=False)
     ]
