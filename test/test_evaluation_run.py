@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from evaluation_samples import (
 )
 
 from hand_pose_ros.data.sample import LabelledHand, LabelledImage
-from hand_pose_ros.errors import InputError, ShapeError
+from hand_pose_ros.errors import InputError, OutputError, ShapeError
 from hand_pose_ros.evaluation.metrics import (
     acceleration_error,
     joint_errors,
@@ -298,6 +299,17 @@ def test_rows_of_nobody_and_rows_of_others_are_refused(tmp_path) -> None:
     (tmp_path / "run.json").unlink()
     with pytest.raises(InputError, match=r"holds rows of a run and no run\.json"):
         run_job(StubJob(), tmp_path)
+
+
+def test_a_full_disk_is_named_and_what_is_whole_is_gone_on_with(tmp_path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20 * ROW.itemsize + 7, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"writing .*000\.rows failed: File too large"):
+            run_job(StubJob(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 0 < run_job(StubJob(), tmp_path).looked_at < 40
 
 
 def test_two_writers_of_one_part_are_refused(tmp_path) -> None:

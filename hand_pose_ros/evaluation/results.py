@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hand_pose_ros.data.synthetic.output.whole_files import read_json, write_json
+from hand_pose_ros.data.synthetic.output.whole_files import naming, read_json, write_json
 from hand_pose_ros.errors import InputError, OutputError
 from hand_pose_ros.evaluation.rows import ROW, Rows
 
@@ -167,19 +167,19 @@ class PartWriter:
         Raises:
             OutputError: it cannot be written.
         """
-        try:
+        with naming(self._part.path):
             self._stream.write(rows.tobytes())
-        except OSError as error:
-            raise OutputError(f"writing {self._part.path} failed: {error.strerror}") from error
         self.done += 1
 
     def flush(self) -> None:
-        """Hand what was written to the system."""
-        self._stream.flush()
+        """Hand what was written to the system; errors as `append`."""
+        with naming(self._part.path):
+            self._stream.flush()
 
     def close(self) -> None:
-        """Write what is left."""
-        self._stream.close()
+        """Write what is left; errors as `append`."""
+        with naming(self._part.path):
+            self._stream.close()
 
     def _cut(self) -> int:
         """Return how many images are whole, after cutting off what follows them."""

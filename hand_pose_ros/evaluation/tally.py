@@ -27,8 +27,8 @@ class Tally:
 
     As in the evaluation scripts of the datasets, a number is taken for each joint over all hands,
     and then the mean over the joints; with no joint unknown this is the mean over everything.
-    Left and right hands are taken together; InterHand2.6M's script has 42 joints, and so gives both
-    sides the same weight where there are more hands of one.
+    Left and right hands are taken together; InterHand2.6M's script has 42 joints, and so gives
+    both sides the same weight where there are more hands of one.
 
     Args:
         protocol: which errors are added.
