@@ -271,6 +271,18 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path) -> None:
         run_job(StubJob(names=("near",)), tmp_path)
 
 
+def test_exact_answers_of_two_hands_in_an_image_are_kept_in_order() -> None:
+    """Hands with the same error, as where the truth itself is scored, go by image and number."""
+    chunks = []
+    for number, image in enumerate(MemoryDataset(12).images()):
+        exact = [Guess(hand.keypoints, hand=place) for place, hand in enumerate(image.hands)]
+        chunks.append(rows_of(number, image, {"a": exact}))
+    (exactly,) = summarize(chunks, ["a"], protocols_of("x", ["absolute"])).estimators
+    named = [(error, int(row["image"]), int(row["hand"])) for error, row in exactly.best]
+    assert named == [(0.0, 0, 0), (0.0, 0, 1), (0.0, 1, 0), (0.0, 2, 0), (0.0, 3, 0), (0.0, 3, 1)]
+    assert [int(row["image"]) for _, row in exactly.worst] == [0, 0, 1, 2, 3, 3]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"bounds": [0, 9]}', '{"bounds": []}'])
 def test_a_broken_run_file_is_named(text, tmp_path) -> None:
     run_job(StubJob(), tmp_path)

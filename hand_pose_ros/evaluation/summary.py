@@ -30,6 +30,10 @@ KEPT = 6
 """How many of the best and of the worst hands are kept."""
 
 
+_Kept = tuple[float, int, int, Any]
+"""What hands are ordered by, the greatest first, and the row of one."""
+
+
 @dataclass
 class EstimatorSummary:
     """What one estimator's answers amount to.
@@ -63,8 +67,8 @@ class EstimatorSummary:
     surfaces: Array = field(default_factory=lambda: np.zeros((2, len(ALIGNMENTS), 3)))
     mrrpe: tuple[float, int] = (0.0, 0)
     steps: StepTally = field(default_factory=StepTally)
-    _best: list[tuple[float, int, Any]] = field(default_factory=list)
-    _worst: list[tuple[float, int, Any]] = field(default_factory=list)
+    _best: list[_Kept] = field(default_factory=list)
+    _worst: list[_Kept] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.found_by_all = Tally(self.protocols[0], medians=False)
@@ -101,12 +105,12 @@ class EstimatorSummary:
     @property
     def best(self) -> list[tuple[float, Any]]:
         """The hands with the least error under the first protocol [mm], the least first."""
-        return [(-key, row) for key, _, row in sorted(self._best, reverse=True)]
+        return [(-key, row) for key, *_, row in sorted(self._best, reverse=True)]
 
     @property
     def worst(self) -> list[tuple[float, Any]]:
         """Those with the greatest error, the greatest first."""
-        return [(key, row) for key, _, row in sorted(self._worst, reverse=True)]
+        return [(key, row) for key, *_, row in sorted(self._worst, reverse=True)]
 
     def surface(self) -> dict[str, SurfaceScore]:
         """Return the means of the surfaces under each alignment, NaN where there were none."""
@@ -157,11 +161,12 @@ class EstimatorSummary:
         for heap, sign in ((self._best, -1.0), (self._worst, 1.0)):
             order = np.argsort(-sign * errors, kind="stable")[:KEPT]
             for place in order[~np.isnan(errors[order])]:
-                key = (sign * float(errors[place]), -int(found[place]["image"]))
-                entry = (*key, found[place].copy())
+                row = found[place].copy()
+                # No two hands have the same image and number: rows are never compared.
+                entry = (sign * float(errors[place]), -int(row["image"]), -int(row["hand"]), row)
                 if len(heap) < KEPT:
                     heapq.heappush(heap, entry)
-                elif entry[:2] > heap[0][:2]:
+                elif entry > heap[0]:
                     heapq.heapreplace(heap, entry)
 
 
