@@ -57,11 +57,11 @@ def open_folder_truth(folder: Path, images: Times | None = None) -> Recording:
     if not labelled:
         raise InputError(f"{folder / ANNOTATIONS} has no image with keypoints")
     times = np.array([stamps[name] for name in labelled], np.int64)
-    dataset = open_dataset(folder, "folder")
+    dataset, wanted = open_dataset(folder, "folder"), frozenset(labelled)
 
     def read() -> Iterator[RecordedFrame]:
         for image in dataset.images():
-            if image.name in labelled:
+            if image.name in wanted:
                 hands = tuple(_hand(hand) for hand in image.hands if hand.keypoints is not None)
                 yield RecordedFrame(stamps[image.name], hands)
 

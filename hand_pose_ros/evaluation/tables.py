@@ -95,9 +95,9 @@ def _overview(summary: RunSummary) -> Table:
     first = summary.protocols[0].name
     columns = ["estimator", "found", "extra", "right side"]
     columns += [protocol.name for protocol in summary.protocols]
-    columns.append(f"AUC 0-50, {first}")
+    columns.append("AUC 0-50")
     several = len(summary.estimators) > 1
-    columns += [f"{first}, found by all"] if several else []
+    columns += ["found by all"] if several else []
     rows = []
     for each in summary.estimators:
         side = "given" if each.told else NOTHING
@@ -108,10 +108,13 @@ def _overview(summary: RunSummary) -> Table:
         cells.append(number(_tally(each, summary.protocols[0]).auc_0_50, 3))
         cells += [number(each.found_by_all.mpjpe)] if several else []
         rows.append(tuple(cells))
-    note = "Of the hands found; extra are those that nobody labelled."
+    note = "Of the hands found; extra are those that nobody labelled. "
+    note += f"The area is that under {first}."
     if several:
         hands = summary.estimators[0].found_by_all.hands
-        note += f" {hands} were found by all: compare estimators on those."
+        note += (
+            f"\nFound by all: {hands} hands, their error under {first} to compare estimators by."
+        )
     note += "".join(f"\n{protocol.name}: {protocol.text}." for protocol in summary.protocols)
     return Table("Mean joint error [mm]", tuple(columns), tuple(rows), note=note)
 
