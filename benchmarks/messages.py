@@ -26,7 +26,7 @@ from hand_pose_ros.ros import conversions
 from hand_pose_ros.ros.bag import BagReader
 from hand_pose_ros.ros.markers import MarkerWriter
 from hand_pose_ros.ros.messages import MESSAGES, MessageTypes, rclpy_types
-from hand_pose_ros.ros.truth import TRUTH_TOPIC, hands_in
+from hand_pose_ros.ros.truth import TRUTH_TOPIC
 from hand_pose_ros.ros.typestore import rosbags_types, serialized
 from hand_pose_ros.runtime.estimate import FrameEstimate
 from hand_pose_ros.runtime.surface import surfaces_of
@@ -38,7 +38,9 @@ REPEATS = 300
 def two_hands() -> FrameEstimate:
     """Return an image of the sample with a hand of each side."""
     with BagReader(SAMPLE) as reader:
-        hand = next(hands[0] for _, _, hands in hands_in(reader, TRUTH_TOPIC) if hands)
+        messages = map(reader.deserialize, reader.messages([TRUTH_TOPIC]))
+        first = next(message for message in messages if message.hands)
+    hand = conversions.hands_from_message(first)[0]
     hands = (replace(hand, id="0", side="left"), replace(hand, id="1", side="right"))
     return FrameEstimate(10**18, "camera", Camera.from_field_of_view(1280, 720), hands)
 

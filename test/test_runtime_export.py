@@ -11,6 +11,7 @@ from hand_pose_ros.errors import ConfigError
 from hand_pose_ros.models.lifter import SamplingConfig
 from hand_pose_ros.runtime.engine.artefacts import FORMATS, NOISE, example_of, export_model
 from hand_pose_ros.runtime.engine.export import operators, to_exported_program
+from hand_pose_ros.runtime.engine.int8 import rounded_copy
 from hand_pose_ros.runtime.lift import whole_network
 
 CONVERTED = {
@@ -121,7 +122,11 @@ def test_every_format_is_written_and_runs(name, tmp_path):
     else:
         compiled = openvino.Core().compile_model(paths[0], "CPU")
         got = compiled([tensor.numpy() for tensor in example])["keypoints"]
-    np.testing.assert_allclose(got, expected, atol=1e-4)
+    tolerance = 1e-4
+    if name.endswith("int8"):  # inputs drawn by chance lie outside the ranges that it is made for
+        expected, tolerance = rounded_copy(whole)(*example)[-1].detach().numpy(), 0.02
+        assert np.abs(got - expected).max() < 0.1 * np.abs(whole(*example)[-1].numpy() - got).max()
+    np.testing.assert_allclose(got, expected, atol=tolerance)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SHOWN = ("absolute", "root_relative", "pa")
 ERRORS = "Joint error of the hands that were found, mean of those in one image."
 AGE = "From the stamp of an image to the recording of its answer."
 IMAGES = (
-    "An image that got no answer is dark. Where nobody knows of the images, they are taken to "
+    "An image that got no answer is red. Where nobody knows of the images, they are taken to "
     "come as steadily as the answers."
 )
 WHO = (
