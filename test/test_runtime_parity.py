@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED_DATA
 
 from hand_pose_ros.data.folder import read_folder, read_image
 from hand_pose_ros.evaluation.metrics import pa_mpjpe
@@ -14,25 +13,21 @@ from hand_pose_ros.runtime.glimpse import WIDER, view_of
 from hand_pose_ros.runtime.hand_networks import HandNetworks
 from hand_pose_ros.runtime.lift import ModelLift
 
-FOLDER = SHARED_DATA / "real_hands"
 EVERY = 4
 MOST_APART_M = 0.5e-3
 MOST_WORSE_MM = 0.2
 ANCHOR_M = 0.09
 """Of an adult: what turns anchor lengths into metres."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="no shared/data/real_hands beside the project"),
-]
+pytestmark = pytest.mark.slow
 FLIP = np.array((-1.0, 1.0, 1.0))
 
 
 @pytest.fixture(scope="module")
-def samples():
+def samples(shared_data):
     """Every fourth real hand: image, camera, side and joints, and where the hand is."""
     taken = []
-    for sample in read_folder(FOLDER, require=("keypoints",))[::EVERY]:
+    for sample in read_folder(shared_data / "real_hands", require=("keypoints",))[::EVERY]:
         image = read_image(sample.path)
         camera = sample.camera(image.shape[1], image.shape[0])
         view = view_of(camera.project(sample.keypoints), sample.side, camera).wider(WIDER)
