@@ -12,6 +12,7 @@ from hand_pose_ros.models.lifter import SamplingConfig
 from hand_pose_ros.runtime.engine.artefacts import FORMATS, NOISE, example_of, export_model
 from hand_pose_ros.runtime.engine.export import operators, to_exported_program
 from hand_pose_ros.runtime.engine.int8 import rounded_copy
+from hand_pose_ros.runtime.engine.openvino import openvino_core
 from hand_pose_ros.runtime.lift import whole_network
 
 CONVERTED = {
@@ -107,7 +108,7 @@ def test_an_onnx_file_says_what_the_model_says(whole, tmp_path):
 def test_every_format_is_written_and_runs(name, tmp_path):
     whole = whole_network("keypoints")
     if name.startswith("openvino"):
-        openvino = pytest.importorskip("openvino")
+        pytest.importorskip("openvino")
     paths = export_model(whole, name, 2, tmp_path)
     assert [path.name for path in paths] == [*FORMATS[name].files, "model.json"]
     assert not list(tmp_path.glob("*.partial"))
@@ -120,7 +121,7 @@ def test_every_format_is_written_and_runs(name, tmp_path):
         got = torch.export.load(paths[0]).module()(*example)[-1].detach().numpy()
         assert "aten.convolution.default" in paths[1].read_text()
     else:
-        compiled = openvino.Core().compile_model(paths[0], "CPU")
+        compiled = openvino_core().compile_model(paths[0], "CPU")
         got = compiled([tensor.numpy() for tensor in example])["keypoints"]
     tolerance = 1e-4
     if name.endswith("int8"):  # inputs drawn by chance lie outside the ranges that it is made for

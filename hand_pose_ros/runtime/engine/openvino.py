@@ -43,10 +43,20 @@ def build_openvino_int8(network: torch.nn.Module, example: tuple[torch.Tensor, .
     return build_openvino(rounded_copy(network), example)
 
 
-def _program(model: Callable[[], bytes], rows: int, key: dict[str, str]) -> Program:
+@functools.cache
+def openvino_core() -> Any:
+    """Return OpenVINO's core, one for as long as the process lives.
+
+    Its CPU plugin gives the thread a stack for signal handlers and takes that back with itself:
+    with a core for each program a later SIGTERM or Ctrl-C would find a stack that is gone.
+    """
     import openvino
 
-    core = openvino.Core()
+    return openvino.Core()
+
+
+def _program(model: Callable[[], bytes], rows: int, key: dict[str, str]) -> Program:
+    core = openvino_core()
 
     def make() -> bytes:
         read = core.read_model(io.BytesIO(model()))
