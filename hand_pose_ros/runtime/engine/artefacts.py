@@ -17,6 +17,7 @@ from hand_pose_ros.runtime.engine.cache import checksum, versions
 from hand_pose_ros.runtime.engine.export import operators, to_exported_program
 from hand_pose_ros.runtime.engine.int8 import rounded_copy
 from hand_pose_ros.runtime.engine.onnx import quiet_tracer, to_onnx
+from hand_pose_ros.runtime.engine.openvino import openvino_core
 from hand_pose_ros.runtime.engine.table import choose_engine
 from hand_pose_ros.runtime.lift_network import WholeNetwork
 
@@ -166,7 +167,7 @@ def _openvino(whole: WholeNetwork, example: Example) -> tuple[bytes, bytes]:
     import openvino
 
     (content,) = _onnx(whole, example)
-    model = openvino.Core().read_model(io.BytesIO(content))
+    model = openvino_core().read_model(io.BytesIO(content))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.xml")
         openvino.save_model(model, path, compress_to_fp16=False)
