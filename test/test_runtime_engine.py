@@ -96,7 +96,7 @@ def test_auto_takes_the_first_that_runs_here_and_says_once_what_would_be_faster(
 def test_auto_leaves_rounding_to_those_who_ask_for_it(monkeypatch):
     monkeypatch.setattr(table, "find_spec", lambda module: "there")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_engine(AUTO) == "openvino"
+    assert choose_engine(AUTO) == "onnxruntime"
     assert choose_engine("openvino-int8") == "openvino-int8"
 
 
