@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -197,6 +198,33 @@ def test_the_executable_ends_with_an_error_that_says_why(types, parameter, code,
     assert ended.returncode == code, ended.stderr
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_wait_that_fails_is_an_end_only_where_ros_has_ended(ended, bench, monkeypatch):
+    import rclpy
+    from rclpy._rclpy_pybind11 import RCLError, WaitSet
+    from rclpy.executors import MultiThreadedExecutor
+
+    from hand_pose_ros.ros.node import main
+
+    over = rclpy.Context()
+    rclpy.init(context=over)
+    rclpy.shutdown(context=over)
+    turns = []
+
+    class Interrupted(MultiThreadedExecutor):
+        def spin_once(self, timeout_sec: float | None = None) -> None:
+            turns.append(timeout_sec)
+            WaitSet(0, 0, 0, 0, 0, 0, over.handle)
+
+    node = bench.start(Slow(0.0))
+    executor = Interrupted(2, context=bench.context)
+    # A signal that comes while a turn begins: the question before the turn still hears yes.
+    monkeypatch.setattr(main.rclpy, "ok", lambda: not (ended and turns))
+    with nullcontext() if ended else pytest.raises(RCLError, match="context"):
+        main._spin(node, executor)
+    assert len(turns) == 1
 
 
 def test_interrupts_in_the_middle_of_work_end_it_cleanly(types):

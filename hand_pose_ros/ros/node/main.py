@@ -7,6 +7,7 @@ import signal
 import sys
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -60,7 +61,12 @@ def _spin(node: EstimatorNode, executor: MultiThreadedExecutor) -> None:
     while rclpy.ok() and not node.failed.done():
         # Humble: a callback may be due for what a change of state has just destroyed.
         with contextlib.suppress(InvalidHandle):
-            executor.spin_once(_TURN_S)
+            try:
+                executor.spin_once(_TURN_S)
+            except RCLError:
+                # A signal may end ROS between the question above and the wait.
+                if rclpy.ok():
+                    raise
 
 
 def _started(node: EstimatorNode) -> bool:
