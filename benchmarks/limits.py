@@ -18,7 +18,7 @@ from hand_pose_ros.cli.progress import use_threads
 from hand_pose_ros.runtime.engine.artefacts import example_of
 from hand_pose_ros.runtime.lift import whole_network
 from hand_pose_ros.runtime.lift_network import FindNetwork, PoolNetwork
-from hand_pose_ros.runtime.parts import ConditionNetwork, SamplerNetwork
+from hand_pose_ros.runtime.lift_program import SamplerNetwork, SeenNetwork
 from hand_pose_ros.runtime.weights import load_hand_networks
 
 SIZE, BYTES = 1024, 256 * 2**20
@@ -48,13 +48,13 @@ def main() -> int:
     patch, half_width, R, _ = example_of(whole, 1)
     pool = PoolNetwork(network.encoder.look)
     (pooled,) = pool(patch)
-    condition = ConditionNetwork(network.encoder)
-    (vector,) = condition(pooled, half_width)
+    condition = SeenNetwork(network)
+    vector, _ = condition(pooled, half_width, R)
     detector = FindNetwork(load_hand_networks()[0])
     rows = []
     for name, module, inputs in (
         ("image network", pool, (patch,)),
-        ("condition", condition, (pooled, half_width)),
+        ("condition", condition, (pooled, half_width, R)),
         ("sampler, IK and FK", SamplerNetwork(network), (vector, R)),
         ("detector", detector, (torch.zeros((1, 192, 192, 3), dtype=torch.uint8),)),
     ):
@@ -79,8 +79,11 @@ def main() -> int:
 
 def used_weights(name: str, module: torch.nn.Module) -> list[torch.nn.Parameter]:
     """Return the weights that a part reads: it may hold others, of the parts before it."""
-    outside = {"condition": "encoder.look.trunk", "sampler, IK and FK": "network.encoder"}
-    left_out = outside.get(name, "-"), "network.lifter.baseline"
+    outside = {
+        "condition": ("network.encoder.look.trunk", "network.lifter"),
+        "sampler, IK and FK": ("network.encoder", "network.lifter.baseline"),
+    }
+    left_out = outside.get(name, ())
     return [p for path, p in module.named_parameters() if not path.startswith(left_out)]
 
 

@@ -21,7 +21,7 @@ def time_embedding(t: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch 
     return torch.cat((phase.sin(), phase.cos()), dim=-1)
 
 
-def _nearest(few: int, many: int) -> list[int]:
+def nearest(few: int, many: int) -> list[int]:
     """Return which of few points each of many takes after: `interpolate` to the nearest."""
     return [index * few // many for index in range(many)]
 
@@ -138,7 +138,7 @@ class UNet1D(nn.Module):
         hidden = self.middle(hidden, modulation)
         for grow, block in zip(self.grow, self.up, strict=True):
             skip = skips.pop()
-            hidden = grow(hidden[..., _nearest(int(hidden.shape[-1]), int(skip.shape[-1]))])
+            hidden = grow(hidden[..., nearest(int(hidden.shape[-1]), int(skip.shape[-1]))])
             hidden = block(torch.cat((hidden, skip), dim=1), modulation)
         features = functional.silu(self.norm(hidden)).permute(2, 0, 1)
         return (features @ self.readout.transpose(1, 2)).transpose(0, 1) + self.bias

@@ -12,10 +12,10 @@ from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import HandParameters, sine_limit
 from hand_pose_ros.hand.rotations import matrix_from_6d, matrix_from_9d, nearest_rotation
 
-_PALM = [skeleton.KEYPOINTS.index(k) for k in ("wrist", "index_mcp", "middle_mcp", "little_mcp")]
+PALM = [skeleton.KEYPOINTS.index(k) for k in ("wrist", "index_mcp", "middle_mcp", "little_mcp")]
 
 _ANCHOR_FIRST = sorted(range(len(skeleton.BONES)), key=lambda bone: bone != skeleton.ANCHOR_BONE)
-_FROM_ANCHOR_FIRST = [_ANCHOR_FIRST.index(bone) for bone in range(len(skeleton.BONES))]
+FROM_ANCHOR_FIRST = [_ANCHOR_FIRST.index(bone) for bone in range(len(skeleton.BONES))]
 
 
 class KinematicHead(nn.Module):
@@ -48,7 +48,7 @@ class KinematicHead(nn.Module):
         limited = sine_limit(self.limited(features), self.limits)
         articulation, offsets, ratios = limited.split(self.sizes, dim=-1)
         anchor_first = nn.functional.pad(ratios, (1, 0), value=1.0)
-        bone_lengths = anchor_first[..., _FROM_ANCHOR_FIRST]
+        bone_lengths = anchor_first[..., FROM_ANCHOR_FIRST]
         # Both give one rotation: the first is the paper's to learn by, the second runs everywhere.
         to_rotation = matrix_from_9d if torch.is_grad_enabled() else nearest_rotation
         return HandParameters(
@@ -127,7 +127,7 @@ class InverseKinematicsMLP(nn.Module):
 
 def palm_frame(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Return axes of the palm as columns: to the fingers, to the thumb's side, out of the back."""
-    wrist, index, middle, little = (points[..., k, :] for k in _PALM)
+    wrist, index, middle, little = (points[..., k, :] for k in PALM)
     along_across = torch.cat((middle - wrist, index - little), dim=-1)
     return matrix_from_6d(along_across)
 

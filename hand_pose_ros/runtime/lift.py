@@ -22,6 +22,7 @@ from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.glimpse import Glimpse, frame_of
 from hand_pose_ros.runtime.lift_network import NETWORKS, LiftNetwork, PoolNetwork, WholeNetwork
+from hand_pose_ros.runtime.lift_program import compile_lift
 from hand_pose_ros.runtime.look import look, observe
 from hand_pose_ros.runtime.weights import load_model
 
@@ -107,7 +108,7 @@ class ModelLift:
         self.network = lift_network(encoder, lifter, self.sampling, condition)
         generator = torch.Generator().manual_seed(NOISE_SEED)
         example = (torch.rand((2, *axes), generator=generator) for axes in self.network.shapes)
-        self._program = compile_network(self.engine, self.network, tuple(example))
+        self._program = compile_lift(self.engine, self.network, tuple(example))
         if isinstance(encoder, ImageEncoder):
             patch = torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8)
             self._pool = compile_network(self.engine, PoolNetwork(encoder.look).eval(), (patch,))

@@ -45,6 +45,14 @@ class LiftNetwork(torch.nn.Module):
         self.sampling = sampling
         self.register_buffer("noise", noise, persistent=False)
 
+    def condition(self, *seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `lift` takes of what is seen, inputs of the shapes above."""
+        raise NotImplementedError
+
+    def forward(self, *seen: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the fields of the hands."""
+        return self.lift(*self.condition(*seen))
+
     def lift(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return root rotation, articulation, ratios, offsets, std and hypotheses.
 
@@ -73,12 +81,10 @@ class KeypointNetwork(LiftNetwork):
 
     shapes = ((POINTS, 2), (POINTS,), (POINTS, 3))
 
-    def forward(
-        self, rays: torch.Tensor, depth: torch.Tensor, world: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """Return the fields of the hands."""
-        view = canonical_view(KeypointObservation(rays, depth, world))
-        return self.lift(self.encoder(view.features), view.R_canonical_camera)
+    def condition(self, *seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return condition and frame of rays, depth and world."""
+        view = canonical_view(KeypointObservation(*seen))
+        return self.encoder(view.features), view.R_canonical_camera
 
 
 class ImageNetwork(LiftNetwork):
@@ -91,11 +97,10 @@ class ImageNetwork(LiftNetwork):
         """Those of one row of each input."""
         return ((self.encoder.look.features,), (), (3, 3))
 
-    def forward(
-        self, pooled: torch.Tensor, half_width: torch.Tensor, R: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """Return the fields of the hands."""
-        return self.lift(self.encoder.condition(pooled, half_width), R)
+    def condition(self, *seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return condition and frame of the vector, the half width, the frame and the rest."""
+        pooled, half_width, R, *features = seen
+        return self.encoder.condition(pooled, half_width, *features), R
 
 
 class FusedNetwork(ImageNetwork):
@@ -105,16 +110,6 @@ class FusedNetwork(ImageNetwork):
     def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
         """Those of one row of each input."""
         return (*super().shapes, (FEATURES,))
-
-    def forward(  # type: ignore[override]
-        self,
-        pooled: torch.Tensor,
-        half_width: torch.Tensor,
-        R: torch.Tensor,
-        features: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        """Return the fields of the hands."""
-        return self.lift(self.encoder.condition(pooled, half_width, features), R)
 
 
 NETWORKS: dict[str, type[LiftNetwork]] = {

@@ -12,7 +12,6 @@ import torch
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.models.image import ImageEncoder
-from hand_pose_ros.models.keypoints import FEATURES, KeypointEncoder
 from hand_pose_ros.models.landmark_network import SIDE
 from hand_pose_ros.runtime.config import EstimatorConfig
 from hand_pose_ros.runtime.detect import Detection
@@ -21,38 +20,13 @@ from hand_pose_ros.runtime.glimpse import WIDER, view_of
 from hand_pose_ros.runtime.hand_networks import VIEW_SMOOTH_FROM
 from hand_pose_ros.runtime.hand_state import HandState, place_hand, pose_hands
 from hand_pose_ros.runtime.lift import ModelLift
-from hand_pose_ros.runtime.lift_network import LiftNetwork, PoolNetwork
+from hand_pose_ros.runtime.lift_network import PoolNetwork
+from hand_pose_ros.runtime.lift_program import SeenNetwork, compile_sampler
 from hand_pose_ros.runtime.track import Tracked
 
 SAMPLER = "sampler, IK and FK"
 CALLS, WARM_UP = 150, 10
 _STEP_NS = 33_333_333
-
-
-class ConditionNetwork(torch.nn.Module):
-    """What makes the condition of what was seen: the encoder but for its image network."""
-
-    def __init__(self, encoder: KeypointEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, *seen: torch.Tensor) -> tuple[torch.Tensor]:
-        """Return the condition of a vector and a half width, or of keypoint features."""
-        if isinstance(self.encoder, ImageEncoder):
-            return (self.encoder.condition(*seen),)
-        return (self.encoder(*seen),)
-
-
-class SamplerNetwork(torch.nn.Module):
-    """What is made of a condition: hypotheses by DDIM, IK and FK."""
-
-    def __init__(self, network: LiftNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the fields of the hands."""
-        return self.network.lift(condition, R)
 
 
 def time_parts(
@@ -68,6 +42,7 @@ def time_parts(
     view = view_of(hand.keypoints_px, hand.side, camera).wider(WIDER)
     patch = view.camera.see(image_rgb, camera, SIDE, VIEW_SMOOTH_FROM)[None]
     encoder, network = lift.network.encoder, lift.network
+    seen = [np.zeros((1, *shape), np.float32) for shape in network.shapes]
     R = view.R_view_camera.astype(np.float32)[None]
     parts: dict[str, Callable[[], object]] = {
         "crop": lambda: view.camera.see(image_rgb, camera, SIDE, VIEW_SMOOTH_FROM)
@@ -77,14 +52,14 @@ def time_parts(
         example = tuple(torch.from_numpy(np.concatenate((a, a))) for a in arrays)
         return compile_network(lift.engine, module.eval(), example)
 
-    seen: tuple[npt.NDArray[np.float32], ...] = (np.zeros((1, FEATURES), np.float32),)
     if isinstance(encoder, ImageEncoder):
         pool = program(PoolNetwork(encoder.look), patch)
         parts["image network"] = lambda: pool(patch)
-        seen = (pool(patch)[0], np.array([view.half_width], np.float32))
-    condition = program(ConditionNetwork(encoder), *seen)
-    vector = condition(*seen)[0]
-    sampler = program(SamplerNetwork(network), vector, R)
+        seen[:3] = pool(patch)[0], np.array([view.half_width], np.float32), R
+    condition = program(SeenNetwork(network), *seen)
+    example = tuple(torch.from_numpy(np.concatenate((a, a))) for a in condition(*seen))
+    sampler = compile_sampler(lift.engine, network, example)
+    made = condition(*seen)
     lifted = lift([hand], camera, image_rgb)
     if not lifted:
         raise InputError("the model says nothing of the hand")
@@ -96,7 +71,7 @@ def time_parts(
         return place_hand(tracked, state, pose, camera, None)
 
     parts["condition"] = lambda: condition(*seen)
-    parts[SAMPLER] = lambda: sampler(vector, R)
+    parts[SAMPLER] = lambda: sampler(*made)
     parts["filters, FK and root"] = place
     return _timed(parts)
 

@@ -38,6 +38,7 @@ class Engine:
         is_exact: whether its numbers are those of `eager` up to rounding in float32.
         profiles: numbers of rows that it is built for; none where any number is alike.
         repeats_noise: whether noise that a network draws would be the same in every call.
+        takes_loops: whether the compiled loops of `runtime.compiled` sample in its place.
     """
 
     summary: str
@@ -48,6 +49,7 @@ class Engine:
     is_exact: bool = True
     profiles: tuple[int, ...] = ()
     repeats_noise: bool = True
+    takes_loops: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -188,6 +190,7 @@ ENGINES = {
         "'hand_pose_ros[openvino]'",
         is_exact=False,
         profiles=CPU_PROFILES,
+        takes_loops=True,
     ),
     "openvino": Engine(
         "OpenVINO on the CPU",
@@ -195,14 +198,18 @@ ENGINES = {
         ("onnx", "openvino"),
         "'hand_pose_ros[openvino]'",
         profiles=CPU_PROFILES,
+        takes_loops=True,
     ),
     "onnxruntime": Engine(
         "ONNX Runtime on the CPU",
         build_onnxruntime,
         ("onnx", "onnxruntime"),
         "'hand_pose_ros[onnx]'",
+        takes_loops=True,
     ),
-    "torchscript": Engine("PyTorch, traced: needs nothing else", build_torchscript),
+    "torchscript": Engine(
+        "PyTorch, traced: needs nothing else", build_torchscript, takes_loops=True
+    ),
     "eager": Engine("PyTorch as it is: the reference", build_eager, repeats_noise=False),
 }
 AUTO = "auto"

@@ -1,0 +1,222 @@
+"""Loops over hands: what lies between two matrix products of the IK-MLP, and FK."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.kinematics import EULER_SLOTS
+from hand_pose_ros.models.heads import FROM_ANCHOR_FIRST, PALM
+from hand_pose_ros.runtime.compiled.jit import Array, compiled, silu
+
+_ANGLES, _OFFSETS = len(skeleton.ARTICULATION), len(skeleton.OFFSETS)
+_BONES, _POINTS = len(skeleton.BONES), len(skeleton.KEYPOINTS)
+_PARENTS, _SLOTS = np.array(skeleton.PARENTS), np.array(EULER_SLOTS).reshape(_BONES, 3)
+_WRIST, _INDEX, _MIDDLE, _LITTLE = PALM
+_FROM_ANCHOR_FIRST = np.array(FROM_ANCHOR_FIRST)
+_SQUARINGS = 8
+_EPSILON, _TINY = np.float32(1e-5), np.float32(1e-12)
+_ONE, _TWO = np.float32(1.0), np.float32(2.0)
+
+
+@compiled
+def seen_from_palm(points: Array, palms: Array, features: Array) -> None:
+    """Write the frame of each palm, and the points in it.
+
+    Args:
+        points: (hand, 21, 3).
+        palms: (hand, 3, 3) what `models.heads.palm_frame` says of them, written.
+        features: (hand, 63) written.
+    """
+    x, y = np.empty(3, np.float32), np.empty(3, np.float32)
+    for h in range(points.shape[0]):
+        for axis in range(3):
+            x[axis] = points[h, _MIDDLE, axis] - points[h, _WRIST, axis]
+            y[axis] = points[h, _INDEX, axis] - points[h, _LITTLE, axis]
+        _shorten(x)
+        along = x[0] * y[0] + x[1] * y[1] + x[2] * y[2]
+        for axis in range(3):
+            y[axis] -= along * x[axis]
+        _shorten(y)
+        for axis in range(3):
+            after, last = (axis + 1) % 3, (axis + 2) % 3
+            palms[h, axis, 0], palms[h, axis, 1] = x[axis], y[axis]
+            palms[h, axis, 2] = x[after] * y[last] - x[last] * y[after]
+        for p in range(_POINTS):
+            for axis in range(3):
+                total = np.float32(0.0)
+                for k in range(3):
+                    total += points[h, p, k] * palms[h, k, axis]
+                features[h, 3 * p + axis] = total
+
+
+@compiled
+def layer_norm(x: Array, weight: Array, shift: Array, out: Array) -> None:
+    """Write rows (hand, feature) of mean 0 and variance 1, scaled and shifted."""
+    width = x.shape[1]
+    for h in range(x.shape[0]):
+        total, squares = np.float32(0.0), np.float32(0.0)
+        for i in range(width):
+            total += x[h, i]
+        mean = total / np.float32(width)
+        for i in range(width):
+            squares += (x[h, i] - mean) * (x[h, i] - mean)
+        scale = _ONE / np.sqrt(squares / np.float32(width) + _EPSILON)
+        for i in range(width):
+            out[h, i] = (x[h, i] - mean) * scale * weight[i] + shift[i]
+
+
+@compiled
+def activated(x: Array) -> None:
+    """Turn all numbers x into SiLU(x)."""
+    silu(x.reshape(x.size))
+
+
+@compiled
+def hands_of(
+    read: Array,
+    palms: Array,
+    limits: Array,
+    roots: Array,
+    articulation: Array,
+    lengths: Array,
+    offsets: Array,
+) -> None:
+    """Write the hands that a head says, see `models.heads.KinematicHead`.
+
+    Args:
+        read: (hand, 9 + limited) what it says: a matrix, then angles, offsets and ratios.
+        palms: (hand, 3, 3) frames in which it says so.
+        limits: (limited, 2) of those that have limits.
+        roots: (hand, 3, 3) written, as are the others.
+        articulation: (hand, 23).
+        lengths: (hand, 20).
+        offsets: (hand, 15).
+    """
+    turn, limited = np.empty((3, 3), np.float32), np.empty(limits.shape[0], np.float32)
+    for h in range(read.shape[0]):
+        _nearest_rotation(read, h, turn)
+        for i in range(3):
+            for j in range(3):
+                total = np.float32(0.0)
+                for k in range(3):
+                    total += palms[h, i, k] * turn[k, j]
+                roots[h, i, j] = total
+        for i in range(limits.shape[0]):
+            unit = (np.sin(read[h, 9 + i]) + _ONE) / _TWO
+            limited[i] = unit * (limits[i, 1] - limits[i, 0]) + limits[i, 0]
+        for i in range(_ANGLES):
+            articulation[h, i] = limited[i]
+        for i in range(_OFFSETS):
+            offsets[h, i] = limited[_ANGLES + i]
+        for bone in range(_BONES):
+            place = _FROM_ANCHOR_FIRST[bone]
+            lengths[h, bone] = limited[_ANGLES + _OFFSETS + place - 1] if place > 0 else _ONE
+
+
+@compiled
+def joints_of(
+    roots: Array, articulation: Array, lengths: Array, offsets: Array, joints: Array
+) -> None:
+    """Write the joints (hand, 21, 3) about the wrist, as `hand.kinematics` places them."""
+    rotations = np.empty((_POINTS, 3, 3), np.float32)
+    local = np.empty((3, 3), np.float32)
+    inputs = np.zeros(_ANGLES + _OFFSETS + 1, np.float32)  # the last is where nothing turns
+    for h in range(roots.shape[0]):
+        for i in range(_ANGLES):
+            inputs[i] = articulation[h, i]
+        for i in range(_OFFSETS):
+            inputs[_ANGLES + i] = offsets[h, i]
+        for i in range(3):
+            joints[h, 0, i] = np.float32(0.0)
+            for j in range(3):
+                rotations[0, i, j] = roots[h, i, j]
+        for bone in range(_BONES):
+            node, parent = bone + 1, _PARENTS[bone + 1]
+            _from_euler(inputs, bone, local)
+            for i in range(3):
+                for j in range(3):
+                    total = np.float32(0.0)
+                    for k in range(3):
+                        total += rotations[parent, i, k] * local[k, j]
+                    rotations[node, i, j] = total
+                step = rotations[node, i, 0] * lengths[h, bone]
+                joints[h, node, i] = joints[h, parent, i] + step
+
+
+@compiled
+def _shorten(vector: Array) -> None:
+    """Scale a vector of three to length 1."""
+    squares = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]
+    length = max(np.sqrt(squares), _TINY)
+    for axis in range(3):
+        vector[axis] /= length
+
+
+@compiled
+def _from_euler(inputs: Array, bone: int, out: Array) -> None:
+    """Write the rotation of a bone, as `hand.rotations.matrix_from_euler`."""
+    yaw, pitch, roll = inputs[_SLOTS[bone, 0]], inputs[_SLOTS[bone, 1]], inputs[_SLOTS[bone, 2]]
+    cz, cy, cx = np.cos(yaw), np.cos(pitch), np.cos(roll)
+    sz, sy, sx = np.sin(yaw), np.sin(pitch), np.sin(roll)
+    out[0, 0], out[0, 1], out[0, 2] = cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx
+    out[1, 0], out[1, 1], out[1, 2] = sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx
+    out[2, 0], out[2, 1], out[2, 2] = -sy, cy * sx, cy * cx
+
+
+@compiled
+def _scaled(matrix: Array) -> None:
+    """Scale a 4x4 matrix to a Frobenius norm of 1."""
+    squares = np.float32(0.0)
+    for i in range(4):
+        for j in range(4):
+            squares += matrix[i, j] * matrix[i, j]
+    norm = max(np.sqrt(squares), np.float32(1e-20))
+    for i in range(4):
+        for j in range(4):
+            matrix[i, j] /= norm
+
+
+@compiled
+def _squared(matrix: Array, out: Array) -> None:
+    for i in range(4):
+        for j in range(4):
+            total = np.float32(0.0)
+            for k in range(4):
+                total += matrix[i, k] * matrix[k, j]
+            out[i, j] = total
+
+
+@compiled
+def _nearest_rotation(read: Array, h: int, out: Array) -> None:
+    """Write the rotation nearest to the matrix in a row, as `hand.rotations.nearest_rotation`."""
+    xx, xy, xz = read[h, 0], read[h, 1], read[h, 2]
+    yx, yy, yz = read[h, 3], read[h, 4], read[h, 5]
+    zx, zy, zz = read[h, 6], read[h, 7], read[h, 8]
+    powers, squares = np.empty((4, 4), np.float32), np.empty((4, 4), np.float32)
+    powers[0, 0], powers[1, 1] = xx + yy + zz, xx - yy - zz
+    powers[2, 2], powers[3, 3] = yy - xx - zz, zz - xx - yy
+    powers[0, 1], powers[0, 2], powers[0, 3] = zy - yz, xz - zx, yx - xy
+    powers[1, 2], powers[1, 3], powers[2, 3] = xy + yx, zx + xz, yz + zy
+    for i in range(4):
+        for j in range(i):
+            powers[i, j] = powers[j, i]
+    _scaled(powers)
+    for i in range(4):
+        powers[i, i] += _ONE
+    for _ in range(_SQUARINGS // 2):
+        _squared(powers, squares)
+        _squared(squares, powers)
+        _scaled(powers)
+    best = 0
+    for i in range(1, 4):
+        if powers[i, i] > powers[best, best]:
+            best = i
+    w, x, y, z = powers[0, best], powers[1, best], powers[2, best], powers[3, best]
+    length = max(np.sqrt(w * w + x * x + y * y + z * z), _TINY)
+    w, x, y, z = w / length, x / length, y / length, z / length
+    out[0, 0], out[1, 1] = _ONE - _TWO * (y * y + z * z), _ONE - _TWO * (x * x + z * z)
+    out[2, 2] = _ONE - _TWO * (x * x + y * y)
+    out[0, 1], out[1, 0] = _TWO * (x * y - w * z), _TWO * (x * y + w * z)
+    out[0, 2], out[2, 0] = _TWO * (x * z + w * y), _TWO * (x * z - w * y)
+    out[1, 2], out[2, 1] = _TWO * (y * z - w * x), _TWO * (y * z + w * x)

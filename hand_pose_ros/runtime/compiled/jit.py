@@ -1,0 +1,69 @@
+"""How loops become machine code."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+_CHUNK = 1024
+"""Numbers at a time: with their scratch they stay in the cache next to the CPU."""
+_LOG = logging.getLogger(__name__)
+_FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Return a function as machine code, compiled at its first call for what it is given.
+
+    The code is kept beside the source or in the cache of the user, where one can be written.
+    """
+    # What checks shapes and types in tests wraps functions; it is no machine code.
+    plain = inspect.unwrap(function)
+    made = numba.njit(plain, error_model="numpy", fastmath=_FASTMATH)
+    try:
+        made.enable_caching()
+    except RuntimeError as error:
+        _warn_of_no_cache(str(error))
+    return made
+
+
+@functools.cache
+def _warn_of_no_cache(reason: str) -> None:
+    _LOG.warning("compiled loops are not kept, every start compiles them: %s", reason)
+
+
+@compiled
+def silu(values: Array) -> None:
+    """Turn each x of a vector into x / (1 + exp(-x)).
+
+    Written so that a CPU does many at once, which it does not with `exp`.
+    """
+    one = np.float32(1.0)
+    whole, parts = np.empty(_CHUNK, np.int32), np.empty(_CHUNK, np.float32)
+    powers = whole.view(np.float32)
+    for start in range(0, len(values), _CHUNK):
+        some = values[start : start + _CHUNK]
+        for i in range(len(some)):
+            power = some[i] * np.float32(-1.4426950408889634)  # exp(-x) = 2^power
+            power = min(max(power, np.float32(-126.0)), np.float32(126.0))
+            nearest = np.floor(power + np.float32(0.5))
+            whole[i] = (np.int32(nearest) + np.int32(127)) << np.int32(23)
+            rest = power - nearest
+            # The Taylor series of 2^rest on [-0.5, 0.5]: 2e-8 off at the ends.
+            series = np.float32(0.0013333558146428443) + rest * np.float32(0.00015403530393381608)
+            series = np.float32(0.009618129107628477) + rest * series
+            series = np.float32(0.05550410866482158) + rest * series
+            series = np.float32(0.24022650695910072) + rest * series
+            series = np.float32(0.6931471805599453) + rest * series
+            parts[i] = one + rest * series
+        for i in range(len(some)):
+            some[i] = some[i] / (one + powers[i] * parts[i])
