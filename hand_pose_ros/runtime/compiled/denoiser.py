@@ -6,6 +6,7 @@ condition adds to the points, are computed once a hand.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,7 +14,15 @@ import numpy as np
 
 from hand_pose_ros.runtime.compiled.denoiser_weights import Block, Convolution, DenoiserWeights
 from hand_pose_ros.runtime.compiled.jit import Array
-from hand_pose_ros.runtime.compiled.points import beside, convolved, normalized, read_out, residual
+from hand_pose_ros.runtime.compiled.points import (
+    beside,
+    convolved,
+    modulation,
+    normalized,
+    read_out,
+    residual,
+)
+from hand_pose_ros.runtime.compiled.products import product
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +48,29 @@ class CompiledDenoiser:
 
     def __init__(self, weights: DenoiserWeights, count: int) -> None:
         self.weights = weights
-        self._lift = _Convolved(weights.lift, count)
-        self._blocks = [_Residual(block, count) for block in weights.blocks]
-        self._shrink = [_Convolved(layer, count) for layer in weights.shrink]
-        self._grow = [_Convolved(layer, count) for layer in weights.grow]
+        scratch = _Scratch()
+        self._lift = _Convolved(weights.lift, count, scratch)
+        self._blocks = [_Residual(block, count, scratch) for block in weights.blocks]
+        self._shrink = [_Convolved(layer, count, scratch) for layer in weights.shrink]
+        self._grow = [_Convolved(layer, count, scratch) for layer in weights.grow]
+        scratch.make()
         self._pairs = [
             np.empty((*grown.out.shape[:2], 2 * grown.out.shape[2]), np.float32)
             for grown in self._grow
+        ]
+        self._prepared = np.empty((1, len(weights.condition[1])), np.float32)
+        self._sum = np.empty((1, len(weights.modulation[0])), np.float32)
+        self._modulation = np.empty((1, weights.parts[-1]), np.float32)
+        self._modulated = [
+            self._modulation[0, start:end].reshape(2, -1) for start, end in pairwise(weights.parts)
         ]
         shape = (count, weights.points, weights.width)
         self._lifted, self._features = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
     def prepare(self, condition: Array) -> Prepared:
-        """Return what depends on the condition (condition,) of a hand alone."""
-        weight, bias = self.weights.condition
-        both = condition @ weight + bias
+        """Return what depends on the condition (condition,) alone, valid until the next call."""
+        product(condition.reshape(1, -1), *self.weights.condition, self._prepared)
+        (both,) = self._prepared
         split = len(both) - self._lifted[0].size
         return Prepared(both[:split], both[split:].reshape(self._lifted.shape[1:]))
 
@@ -70,11 +87,8 @@ class CompiledDenoiser:
             hidden[:] = prepared.points
         else:
             np.add(self._lift(x), prepared.points, out=hidden)
-        modulation = time + prepared.condition
-        modulation /= 1.0 + np.exp(-modulation)
-        both = modulation @ weights.modulation[0] + weights.modulation[1]
-        parts = [both[start:end].reshape(2, -1) for start, end in pairwise(weights.parts)]
-        modulated, blocks = iter(parts), iter(self._blocks)
+        modulation(time, prepared.condition, *weights.modulation, self._sum, self._modulation)
+        modulated, blocks = iter(self._modulated), iter(self._blocks)
         skips = []
         for shrink in self._shrink:
             hidden = next(blocks)(hidden, next(modulated))
@@ -90,38 +104,65 @@ class CompiledDenoiser:
         return points
 
 
+class _Scratch:
+    """Memory that all layers write in turn, so that little of it is touched again and again."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._made: dict[str, Array] = {}
+
+    def ask(self, name: str, *shape: int) -> None:
+        """Make a part of it large enough."""
+        self._sizes[name] = max(self._sizes.get(name, 0), math.prod(shape))
+
+    def make(self) -> None:
+        """Make all that was asked for."""
+        self._made = {name: np.empty(size, np.float32) for name, size in self._sizes.items()}
+
+    def part(self, name: str, *shape: int) -> Array:
+        """Return the beginning of a part in some shape."""
+        return self._made[name][: math.prod(shape)].reshape(shape)
+
+
 class _Convolved:
     """A convolution with its memory; what it returns is its own."""
 
-    def __init__(self, packed: Convolution, count: int) -> None:
-        self._packed = (packed.sources, packed.weight, packed.bias)
+    def __init__(self, packed: Convolution, count: int, scratch: _Scratch) -> None:
+        self._packed, self._scratch = (packed.sources, packed.weight, packed.bias), scratch
         many = len(packed.sources)
-        self._taps = np.empty((count * many, len(packed.weight)), np.float32)
+        self._taps = (count * many, len(packed.weight))
+        scratch.ask("taps", *self._taps)
         self._rows = np.empty((count * many, len(packed.bias)), np.float32)
         self.out = self._rows.reshape(count, many, -1)
 
     def __call__(self, x: Array) -> Array:
-        convolved(x, *self._packed, self._taps, self._rows)
+        convolved(x, *self._packed, self._scratch.part("taps", *self._taps), self._rows)
         return self.out
 
 
 class _Residual:
     """A residual block with its memory; what it returns is its own."""
 
-    def __init__(self, block: Block, count: int) -> None:
+    def __init__(self, block: Block, count: int, scratch: _Scratch) -> None:
         points, channels_in, channels = len(block.sources), len(block.norm[0]), len(block.bias_in)
         many = count * points
         self._first = (block.sources, block.norm, block.weight_in, block.bias_in)
         self._second = (block.weight_out, block.bias_out, block.skip)
-        self._scratch = (
-            np.empty((count, points * channels_in), np.float32),
-            np.empty((many, 3 * channels_in), np.float32),
-            np.empty((many, channels), np.float32),
-            np.empty((count, points * channels), np.float32),
-            np.empty((many, 3 * channels), np.float32),
+        self._asked = (
+            ("values", count, points * channels_in),
+            ("taps", many, 3 * channels_in),
+            ("rows", many, channels),
+            ("values", count, points * channels),
+            ("taps", many, 3 * channels),
         )
+        for asked in self._asked:
+            scratch.ask(*asked)
+        self._scratch = scratch
+        self._parts: tuple[Array, ...] = ()
         self._out = np.empty((count, points, channels), np.float32)
 
     def __call__(self, x: Array, modulated: Array) -> Array:
-        residual(x, *self._first, modulated, *self._second, self._scratch, self._out)
+        if not self._parts:
+            self._parts = tuple(self._scratch.part(*asked) for asked in self._asked)
+        residual(x, *self._first, modulated, *self._second, self._parts, self._out)
         return self._out

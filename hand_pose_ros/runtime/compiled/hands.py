@@ -145,6 +145,46 @@ def joints_of(
 
 
 @compiled
+def with_mean(drawn: Array, scale: float, every: Array) -> None:
+    """Write the mean of point sets (hypothesis, 21, 3), and then them, all scaled."""
+    count = drawn.shape[0]
+    for p in range(drawn.shape[1]):
+        for axis in range(3):
+            total = np.float32(0.0)
+            for h in range(count):
+                every[1 + h, p, axis] = drawn[h, p, axis] * scale
+                total += every[1 + h, p, axis]
+            every[0, p, axis] = total / np.float32(count)
+
+
+@compiled
+def turned_with_spread(placed: Array, R: Array, hypotheses: Array, std: Array) -> None:
+    """Write all joints but those of the first hand, turned, and how far they spread.
+
+    Args:
+        placed: (1 + hypothesis, 21, 3).
+        R: (3, 3); joints are turned by its transpose.
+        hypotheses: (hypothesis, 21, 3) written.
+        std: (21,) root of the summed variances, written.
+    """
+    count = hypotheses.shape[0]
+    for p in range(placed.shape[1]):
+        variance = np.float32(0.0)
+        for axis in range(3):
+            mean = np.float32(0.0)
+            for h in range(count):
+                mean += placed[1 + h, p, axis] / np.float32(count)
+            for h in range(count):
+                beside = placed[1 + h, p, axis] - mean
+                variance += beside * beside / np.float32(count)
+                total = np.float32(0.0)
+                for k in range(3):
+                    total += placed[1 + h, p, k] * R[k, axis]
+                hypotheses[h, p, axis] = total
+        std[p] = np.sqrt(variance)
+
+
+@compiled
 def _shorten(vector: Array) -> None:
     """Scale a vector of three to length 1."""
     squares = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hand_pose_ros.runtime.compiled.jit import Array, Indices, compiled, silu
+from hand_pose_ros.runtime.compiled.products import product
 
 _GROUPS = 8
 _EPSILON = np.float32(1e-5)
@@ -162,3 +163,33 @@ def read_out(x: Array, readout: Array, bias: Array, out: Array) -> None:
                 for c in range(x.shape[2]):
                     total += readout[p, axis, c] * x[b, p, c]
                 out[b, p, axis] = total + bias[p, axis]
+
+
+@compiled
+def moved(clean: Array, of_clean: float, noisy: Array, of_noisy: float, out: Array) -> None:
+    """Write a step of DDIM: clean points (hypothesis or 1, point, 3) and noisy ones, weighed."""
+    for b in range(noisy.shape[0]):
+        own = b if clean.shape[0] > 1 else 0
+        for p in range(noisy.shape[1]):
+            for axis in range(3):
+                out[b, p, axis] = of_clean * clean[own, p, axis] + of_noisy * noisy[b, p, axis]
+
+
+@compiled
+def modulation(
+    time: Array, condition: Array, weight: Array, bias: Array, sum_: Array, out: Array
+) -> None:
+    """Write what scales and shifts all blocks: SiLU(time + condition) @ weight + bias.
+
+    Args:
+        time: (mod,) of the step.
+        condition: (mod,) of the hand.
+        weight: (mod, all).
+        bias: (all,).
+        sum_: (1, mod) scratch.
+        out: (1, all) written.
+    """
+    for i in range(len(time)):
+        sum_[0, i] = time[i] + condition[i]
+    silu(sum_[0])
+    product(sum_, weight, bias, out)

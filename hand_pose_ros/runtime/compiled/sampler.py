@@ -15,10 +15,11 @@ from threadpoolctl import ThreadpoolController
 from hand_pose_ros.models.diffusion import ddim_coefficients, ddim_timesteps
 from hand_pose_ros.models.lifter import Lifter, SamplingConfig
 from hand_pose_ros.runtime.compiled.denoiser import CompiledDenoiser, DenoiserWeights
-from hand_pose_ros.runtime.compiled.hands import joints_of
+from hand_pose_ros.runtime.compiled.hands import joints_of, turned_with_spread, with_mean
 from hand_pose_ros.runtime.compiled.inverse_kinematics import CompiledInverseKinematics
 from hand_pose_ros.runtime.compiled.jit import Array
 from hand_pose_ros.runtime.compiled.packing import rows
+from hand_pose_ros.runtime.compiled.points import moved
 
 
 def can_compile(lifter: Lifter, sampling: SamplingConfig) -> bool:
@@ -42,8 +43,8 @@ class CompiledSampler:
 
     def __init__(self, lifter: Lifter, sampling: SamplingConfig, noise: torch.Tensor) -> None:
         self._noise = rows(noise)
-        self._blas = ThreadpoolController().select(user_api="blas")
-        self._scale = np.float32(lifter.config.point_scale)
+        self._scale = np.float32(1.0 / lifter.config.point_scale)
+        self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
         weights = DenoiserWeights(lifter.denoiser)
         timesteps = ddim_timesteps(lifter.schedule.steps, sampling.steps)
         self._times = [weights.time(step) for step in timesteps]
@@ -52,7 +53,10 @@ class CompiledSampler:
         self._denoise = CompiledDenoiser(weights, sampling.hypotheses)
         shares = sampling.share_first and len(timesteps) > 1
         self._first = CompiledDenoiser(weights, 1) if shares else None
-        self._solve = CompiledInverseKinematics(lifter.inverse_kinematics, 1 + sampling.hypotheses)
+        count = 1 + sampling.hypotheses
+        self._solve = CompiledInverseKinematics(lifter.inverse_kinematics, count)
+        self._x = np.empty_like(self._noise)
+        self._every, self._placed = np.empty((2, count, *noise.shape[1:]), np.float32)
 
     def __call__(self, conditions: Array, R: Array) -> tuple[npt.NDArray[Any], ...]:
         """Return root rotation, articulation, ratios, offsets, std and hypotheses of hands.
@@ -61,23 +65,28 @@ class CompiledSampler:
             conditions: (hand, condition).
             R: (hand, 3, 3) camera frame to the frame of the condition.
         """
+        threads = [blas.num_threads for blas in self._blas]
         # The products are small: a second thread would cost more than it does.
-        with self._blas.limit(limits=1):
+        for blas in self._blas:
+            blas.set_num_threads(1)
+        try:
             found = [self._lift(*hand) for hand in zip(conditions, R, strict=True)]
-        return tuple(np.stack(field) for field in zip(*found, strict=True))
+        finally:
+            for blas, count in zip(self._blas, threads, strict=True):
+                blas.set_num_threads(count)
+        return tuple(np.array(field) for field in zip(*found, strict=True))
 
     def _lift(self, condition: Array, R: Array) -> tuple[Array, ...]:
-        drawn = self._sample(condition)
-        hands = self._solve(np.concatenate((drawn.mean(axis=0, keepdims=True), drawn)))
-        placed = np.empty((len(drawn) + 1, *drawn.shape[1:]), np.float32)
-        joints_of(*hands, placed)
-        hypotheses = placed[1:]
-        std = np.sqrt(hypotheses.var(axis=0).sum(axis=-1))
-        root, articulation, lengths, offsets = (field[0] for field in hands)
-        return R.T @ root, articulation, lengths, offsets, std, hypotheses @ R
+        with_mean(self._sample(condition), self._scale, self._every)
+        root, articulation, lengths, offsets = hands = self._solve(self._every)
+        joints_of(*hands, self._placed)
+        std = np.empty(self._placed.shape[1], np.float32)
+        hypotheses = np.empty_like(self._noise)
+        turned_with_spread(self._placed, np.ascontiguousarray(R), hypotheses, std)
+        return R.T @ root[0], articulation[0], lengths[0], offsets[0], std, hypotheses
 
     def _sample(self, condition: Array) -> Array:
-        """Return the hypotheses (hypothesis, 21, 3) of D, anchor bone = 1."""
+        """Return the hypotheses (hypothesis, 21, 3) of D, scaled."""
         x = self._noise
         prepared = self._denoise.prepare(condition)
         for number, (of_clean, of_noisy) in enumerate(self._moves):
@@ -86,8 +95,9 @@ class CompiledSampler:
                 clean = self._first(None, time, prepared)
             else:
                 clean = self._denoise(x, time, prepared)
-            x = of_clean * clean + of_noisy * x
-        return self._denoise(x, self._times[-1], prepared) / self._scale
+            moved(clean, of_clean, x, of_noisy, self._x)
+            x = self._x
+        return self._denoise(x, self._times[-1], prepared)
 
 
 def _move(now: float, after: float) -> tuple[np.float32, np.float32]:
