@@ -85,9 +85,9 @@ class Camera:
         """Return the undistorted viewing rays (*batch, 2), x/z and y/z, of pixels (*batch, 2)."""
         points_px = _with_last_axis(points_px, 2, "points_px")
         rays = np.empty_like(points_px)
-        rays[..., 1] = (points_px[..., 1] - self.K[1, 2]) / self.K[1, 1]
-        skewed = points_px[..., 0] - self.K[0, 2] - self.K[0, 1] * rays[..., 1]
-        rays[..., 0] = skewed / self.K[0, 0]
+        (fx, skew, cx), (_, fy, cy), _ = self.K.tolist()
+        down = np.divide(points_px[..., 1] - cy, fy, out=rays[..., 1])
+        np.divide(points_px[..., 0] - cx - skew * down, fx, out=rays[..., 0])
         return self._undistort(rays) if self.is_distorted and rays.size else rays
 
     def project(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -172,12 +172,16 @@ def view_rotation(ray: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Source: Rodrigues' formula about ray x z.
     """
     ray = _with_last_axis(ray, 2, "ray")
-    x, y = np.moveaxis(ray, -1, 0)
+    x, y = ray[..., 0], ray[..., 1]
     c = 1.0 / np.sqrt(1.0 + x * x + y * y)
     x, y = x * c, y * c
     k = 1.0 / (1.0 + c)
-    rows = (1.0 - k * x * x, -k * x * y, -x, -k * x * y, 1.0 - k * y * y, -y, x, y, c)
-    return np.stack(rows, axis=-1).reshape(*ray.shape[:-1], 3, 3)
+    rotation = np.empty((*ray.shape[:-1], 3, 3))
+    rotation[..., 0, 0], rotation[..., 1, 1], rotation[..., 2, 2] = 1 - k * x * x, 1 - k * y * y, c
+    rotation[..., 0, 1] = rotation[..., 1, 0] = -k * x * y
+    rotation[..., 2, 0], rotation[..., 2, 1] = x, y
+    rotation[..., 0, 2], rotation[..., 1, 2] = -x, -y
+    return rotation
 
 
 def _with_last_axis(values: npt.ArrayLike, size: int, name: str) -> npt.NDArray[np.float64]:

@@ -20,7 +20,12 @@ MIRROR_POINTS = np.array((-1.0, 1.0, 1.0))
 MIRROR_FRAMES = MIRROR_POINTS[:, None] * np.array((1.0, -1.0, 1.0))
 """Factor that makes a hand's frames those of its mirror image: `kinematics.mirror_rotation`."""
 
-_LEVELS = [np.array(nodes) - 1 for nodes in skeleton.LEVELS]
+_LEVELS = np.array(skeleton.LEVELS)
+"""(4, 5) nodes by depth: all fingers are chains of as many bones."""
+_SLOTS = np.array(EULER_SLOTS).reshape(-1, 3)[_LEVELS.ravel() - 1].T
+"""(3, 20) which input feeds yaw, pitch and roll of the nodes in that order."""
+_FROM_LEVELS = np.array(FROM_LEVELS)
+_SIGNS = np.array(((-1.0, 1.0), (1.0, -1.0)))[..., None]
 
 
 def place_joints(
@@ -35,18 +40,15 @@ def place_joints(
         offsets: (15,) [rad].
     """
     slots = np.concatenate((articulation, offsets, (0.0,)))
-    local = _matrices(slots[EULER_SLOTS].reshape(-1, 3))
-    rotations, positions = root_rotation[None], np.zeros((1, 3))
-    level_rotations, level_positions = [rotations], [positions]
-    for nodes in _LEVELS:
-        rotations = rotations @ local[nodes]
-        positions = positions + rotations[..., 0] * bone_lengths[nodes, None]
-        level_rotations.append(rotations)
-        level_positions.append(positions)
-    return (
-        np.concatenate(level_positions)[FROM_LEVELS],
-        np.concatenate(level_rotations)[FROM_LEVELS],
-    )
+    rotations, positions = np.empty((1 + _LEVELS.size, 3, 3)), np.zeros((1 + _LEVELS.size, 3))
+    rotations[0] = root_rotation
+    levels = rotations[1:].reshape(*_LEVELS.shape, 3, 3)
+    before = rotations[:1]
+    for level, turns in zip(levels, _matrices(slots[_SLOTS]).reshape(levels.shape), strict=True):
+        before = np.matmul(before, turns, out=level)
+    steps = levels[..., 0] * bone_lengths[_LEVELS - 1, None]
+    steps.cumsum(axis=0, out=positions[1:].reshape(steps.shape))
+    return positions[_FROM_LEVELS], rotations[_FROM_LEVELS]
 
 
 def euler_angles(rotation: Array) -> Array:
@@ -59,11 +61,16 @@ def euler_angles(rotation: Array) -> Array:
 
 
 def _matrices(angles: Array) -> Array:
-    """Return rotations (n, 3, 3) of (yaw, pitch, roll), as `rotations.matrix_from_euler`."""
-    (cz, cy, cx), (sz, sy, sx) = np.cos(angles).T, np.sin(angles).T
-    rows = (
-        *(cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
-        *(sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
-        *(-sy, cy * sx, cy * cx),
-    )
-    return np.stack(rows, axis=-1).reshape(-1, 3, 3)
+    """Return rotations (n, 3, 3) of yaw, pitch and roll (3, n), as `rotations.matrix_from_euler`.
+
+    With u = (cos yaw, sin yaw) and v = (sin roll, cos roll) the upper right of a rotation is
+    u v sin pitch, plus or minus the same of the other u and the other v.
+    """
+    (cz, cy, cx), (sz, sy, sx) = np.cos(angles), np.sin(angles)
+    u, v = np.stack((cz, sz)), np.stack((sx, cx))
+    products = u[:, None] * v
+    matrices = np.empty((angles.shape[1], 3, 3))
+    rows = matrices.transpose(1, 2, 0)
+    rows[:2, 0], rows[2, 0], rows[2, 1:] = u * cy, -sy, v * cy
+    rows[:2, 1:] = products * sy + _SIGNS * products[::-1, ::-1]
+    return matrices

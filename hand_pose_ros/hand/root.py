@@ -31,8 +31,14 @@ DEPTH_MIN_JOINTS = 5
 CONVERGED = 1e-4
 """The fit rests when its depth moves less than this [m]."""
 
-_ONES = np.ones(2)
+_ALIKE = np.ones(len(KEYPOINTS))
 _PAIRS = np.triu_indices(len(KEYPOINTS), k=1)
+_FIRST, _SECOND = (np.eye(len(KEYPOINTS)).take(joints, axis=1) for joints in _PAIRS)
+_DIFFERENCES = _FIRST - _SECOND
+"""(21, 210) what makes rows of joints those of the differences of all pairs."""
+
+_RAY, _TARGET, _EXPECTED, _ONE = slice(0, 2), slice(2, 4), slice(4, 6), 6
+"""Rows of `_rows`."""
 
 
 def _half_thickness() -> npt.NDArray[np.float64]:
@@ -86,16 +92,18 @@ def metric_root(
         InputError: they are not finite, or a weight is negative.
     """
     points, rays, weights = _checked(points, rays, weights)
-    nearest = NEAREST - points[:, 2].min()
-    translation = _robust_start(points, rays, weights)
+    rows, across, depths = _rows(points, rays), points[:, :2].T, points[:, 2]
+    nearest = NEAREST - depths.min()
+    translation = _robust_start(rows, weights)
     used = weights
     for _ in range(iterations):
         if not translation[2] >= nearest:
             return _guess(points, rays, weights, nearest)
-        expected = _project(points + translation)
-        used = weights * _robust_weight(expected - rays, weights)
-        trust = used / np.square(points[:, 2] + translation[2])
-        previous, translation = translation, _solve(points, rays, trust, expected)
+        placed = depths + translation[2]
+        np.divide(across + translation[:2, None], placed, out=rows[_EXPECTED])
+        apart = np.square(rows[_EXPECTED] - rows[_RAY])
+        used = weights * _robust_weight(apart[0] + apart[1], weights)
+        previous, translation = translation, _solve(rows, used / (placed * placed))
         if abs(translation[2] - previous[2]) < CONVERGED:
             break
     if not translation[2] >= nearest:
@@ -149,7 +157,7 @@ def root_from_depth(
     z = max(z, NEAREST - points[:, 2].min())
     lateral = rays * (points[:, 2:] + z) - points[:, :2]
     expected = _project(points + np.array([*_median(lateral), z]))
-    used = weights * _robust_weight(expected - rays, weights)
+    used = weights * _robust_weight(np.square(expected - rays).sum(-1), weights)
     translation = np.array([*np.average(lateral, axis=0, weights=used), z])
     return _fit(points, rays, translation, used, ok=True)
 
@@ -158,12 +166,14 @@ def _checked(
     points: npt.ArrayLike, rays: npt.ArrayLike, weights: npt.ArrayLike | None
 ) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
     count = len(KEYPOINTS)
-    arrays = []
-    for name, values, shape in (
+    given: list[tuple[str, npt.ArrayLike, tuple[int, ...]]] = [
         ("points", points, (count, 3)),
         ("rays", rays, (count, 2)),
-        ("weights", np.ones(count) if weights is None else weights, (count,)),
-    ):
+    ]
+    if weights is not None:
+        given.append(("weights", weights, (count,)))
+    arrays = []
+    for name, values, shape in given:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != shape:
             raise ShapeError(f"{name} has shape {array.shape}; it must be {shape}")
@@ -172,58 +182,68 @@ def _checked(
                 f"{name} has {np.count_nonzero(~np.isfinite(array))} values not finite"
             )
         arrays.append(array)
+    if weights is None:
+        return arrays[0], arrays[1], _ALIKE
     if (arrays[2] < 0.0).any() or not arrays[2].any():
         raise InputError(f"weights are {arrays[2].tolist()}; they must be at least 0, some above")
     return arrays[0], arrays[1], arrays[2]
 
 
-def _solve(
-    points: npt.NDArray, rays: npt.NDArray, weights: npt.NDArray, expected: npt.NDArray
-) -> npt.NDArray[np.float64]:
+def _rows(points: npt.NDArray, rays: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Return (7, 21): rays, what (p + t)_xy = ray (p + t)_z asks of t at z 0, room, and ones.
+
+    As rows of one array their weighted means and products are one matrix product.
+    """
+    rows = np.empty((_ONE + 1, len(points)))
+    rows[_RAY] = rays.T
+    np.multiply(rows[_RAY], points[:, 2], out=rows[_TARGET])
+    rows[_TARGET] -= points[:, :2].T
+    rows[_ONE] = 1.0
+    return rows
+
+
+def _solve(rows: npt.NDArray, weights: npt.NDArray) -> npt.NDArray[np.float64]:
     """Return the t with (p + t)_xy = ray (p + t)_z in the weighted mean; NaN where none is fixed.
 
     The equations are weighed by `expected` rays, which the noise of the measured ones is not in:
     plain least squares would square that noise and put the hand too near. Centred, the normal
     equations of the depth are one division.
     """
-    share = weights / weights.sum()
-    target = rays * points[:, 2:] - points[:, :2]
-    mean_ray, mean_target = share @ rays, share @ target
-    lever = (share[:, None] * (expected - share @ expected)).ravel()
-    information = lever @ (rays - mean_ray).ravel()
+    moments = (rows * weights) @ rows.T
+    *_, with_x, with_y, mean = (moments / moments[_ONE, _ONE]).tolist()
+    ray_x, ray_y, target_x, target_y, x, y, _ = mean
+    information = with_x[0] - x * ray_x + with_y[1] - y * ray_y
     if not information > 1e-12:
         return np.full(3, np.nan)
-    z = -(lever @ (target - mean_target).ravel()) / information
-    return np.array((mean_target[0] + mean_ray[0] * z, mean_target[1] + mean_ray[1] * z, z))
+    z = -(with_x[2] - x * target_x + with_y[3] - y * target_y) / information
+    return np.array((target_x + ray_x * z, target_y + ray_y * z, z))
 
 
-def _robust_start(
-    points: npt.NDArray, rays: npt.NDArray, weights: npt.NDArray
-) -> npt.NDArray[np.float64]:
+def _robust_start(rows: npt.NDArray, weights: npt.NDArray) -> npt.NDArray[np.float64]:
     """Return the translation by the weighted median of the depths that pairs of joints ask for."""
-    target = rays * points[:, 2:] - points[:, :2]
-    apart = rays[_PAIRS[0]] - rays[_PAIRS[1]]
-    asked = target[_PAIRS[1]] - target[_PAIRS[0]]
-    lever = (apart * apart) @ _ONES
-    depths = (apart * asked) @ _ONES / np.maximum(lever, 1e-12)
+    apart = rows[: _TARGET.stop] @ _DIFFERENCES
+    asked = apart[_TARGET]
+    products = apart[_RAY] * apart.reshape(2, 2, -1)
+    lever, levered = products[:, 0] + products[:, 1]
+    depths = -levered / np.maximum(lever, 1e-12)
     # The model's own distances weigh the pairs: a gross outlier must not buy itself a say.
-    say = weights[_PAIRS[0]] * weights[_PAIRS[1]] * (np.abs(asked) @ _ONES)
-    order = np.argsort(depths)
-    summed = np.cumsum(say[order])
-    z = depths[order[np.searchsorted(summed, summed[-1] / 2.0)]]
-    return np.array([*_median((target + rays * z)[weights > 0.0]), z])
+    distances = np.abs(asked)
+    say = weights.take(_PAIRS[0]) * weights.take(_PAIRS[1]) * (distances[0] + distances[1])
+    order = depths.argsort()
+    summed = say[order].cumsum()
+    z = depths[order[summed.searchsorted(summed[-1] / 2.0)]]
+    return np.array([*_median((rows[_TARGET] + rows[_RAY] * z).T[weights > 0.0]), z])
 
 
 def _project(placed: npt.NDArray) -> npt.NDArray[np.float64]:
     return placed[:, :2] / placed[:, 2:]
 
 
-def _robust_weight(difference: npt.NDArray, weights: npt.NDArray) -> npt.NDArray[np.float64]:
-    """Return (21,) Tukey's biweights of 2D residuals; the scale is the trusted ones' median.
+def _robust_weight(squares: npt.NDArray, weights: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Return (21,) Tukey's biweights of squared residuals; the scale is the trusted ones' median.
 
     The median length of a 2D normal error is 1.18 standard deviations of one axis.
     """
-    squares = np.square(difference) @ _ONES
     trusted = np.sort(squares[weights > 0.0])
     scale = max(float(trusted[len(trusted) // 2]) / 1.1774**2, MIN_SCALE**2)
     return np.square(np.maximum(1.0 - squares / (TUKEY**2 * scale), 0.0))
@@ -232,7 +252,8 @@ def _robust_weight(difference: npt.NDArray, weights: npt.NDArray) -> npt.NDArray
 def _fit(
     points: npt.NDArray, rays: npt.NDArray, translation: npt.NDArray, used: npt.NDArray, ok: bool
 ) -> RootFit:
-    squares = np.square(_project(points + translation) - rays).sum(-1)
+    apart = np.square(_project(points + translation) - rays)
+    squares = apart[:, 0] + apart[:, 1]
     return RootFit(translation, math.sqrt(used @ squares / used.sum()), used, ok)
 
 

@@ -100,6 +100,7 @@ class RememberingDetector:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        self._looking = detector if isinstance(detector, LookingDetector) else None
         self.last: list[Detection] = []
 
     def detect(self, image_rgb: npt.NDArray[np.uint8]) -> list[Detection]:
@@ -109,8 +110,8 @@ class RememberingDetector:
 
     def detect_through(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
         """Return the hands in an image of a camera, with glimpses where the other keeps them."""
-        if isinstance(self._detector, LookingDetector):
-            self.last = self._detector.detect_through(image_rgb, camera)
+        if self._looking is not None:
+            self.last = self._looking.detect_through(image_rgb, camera)
             return self.last
         return self.detect(image_rgb)
 

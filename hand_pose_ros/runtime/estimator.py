@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +43,7 @@ class Estimator:
         self.config = config or EstimatorConfig()
         self._detector = detector or _default_detector(self.config)
         self._lift = lift or _default_lift()
+        self._detect = _detection(self._detector, self._lift)
         self._refiner = refiner or make_refiner(self.config.temporal)
         self._tracker = Tracker(self.config.track)
         self._states: dict[str, HandState] = {}
@@ -162,13 +163,6 @@ class Estimator:
                     state.frames.push(stamp_ns, each, view, hand.side)
         return Seen(stamp_ns, frame_id, camera, depth, tracked, states, lifted, clock)
 
-    def _detect(self, image_rgb: npt.NDArray[np.uint8], camera: Camera) -> list[Detection]:
-        """Return the hands, with what was seen of them where the lift can use that."""
-        detector = self._detector
-        if isinstance(detector, LookingDetector) and getattr(self._lift, "uses_glimpses", False):
-            return detector.detect_through(image_rgb, camera)
-        return detector.detect(image_rgb)
-
     def is_ready(self, seen: Seen) -> bool:
         """Whether all images have come that `place` would look at beside this one."""
         if self._refiner is None or self._stamp_ns is None:
@@ -251,6 +245,16 @@ def _check_image(
         raise ShapeError(f"image has shape {image_rgb.shape}; the camera is {size}")
     if depth is not None and depth.shape != size:
         raise ShapeError(f"depth has shape {depth.shape}; the camera is {size}")
+
+
+def _detection(detector: Detector, lift: Lift) -> Callable[..., list[Detection]]:
+    """Return what finds the hands in an image of a camera.
+
+    They come with what was seen of them where the detector keeps that and the lift can use it.
+    """
+    if isinstance(detector, LookingDetector) and getattr(lift, "uses_glimpses", False):
+        return detector.detect_through
+    return lambda image_rgb, camera: detector.detect(image_rgb)
 
 
 def _default_detector(config: EstimatorConfig) -> Detector:

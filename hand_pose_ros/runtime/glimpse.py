@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ class HandView:
     half_width: float
     mirrored: bool
 
-    @property
+    @cached_property
     def R_view_camera(self) -> Array:  # noqa: N802
         """(3, 3) camera frame, mirrored where the view is, to the frame of the view."""
         return self.upright @ self.towards
@@ -87,9 +88,8 @@ class HandView:
     def rays(self, points_px: Array) -> Array:
         """Return viewing rays (*batch, 2) of the camera that pixels of the view show."""
         pixel = 2.0 * self.half_width / SIDE
-        at = np.ones((*points_px.shape[:-1], 3))
-        at[..., :2] = (points_px - (SIDE - 1) / 2.0) * pixel
-        turned = at @ self.R_view_camera
+        at = (points_px - (SIDE - 1) / 2.0) * pixel
+        turned = at @ self.R_view_camera[:2] + self.R_view_camera[2]
         rays = turned[..., :2] / np.maximum(turned[..., 2:], 1e-3)
         if self.mirrored:
             rays[..., 0] *= -1.0
@@ -142,9 +142,7 @@ def view_of_rays(rays: Array, side: str) -> HandView:
 
 def frame_of(views: Sequence[HandView]) -> CanonicalFrame:
     """Return views as the models take them."""
-    towards, upright = (
-        torch.from_numpy(np.stack(turns).astype(np.float32))
-        for turns in zip(*((view.towards, view.upright) for view in views), strict=True)
-    )
-    radius = [view.half_width / VIEW_RADII for view in views]
-    return CanonicalFrame(towards, upright, torch.tensor(radius))
+    turns = np.array([(view.towards, view.upright) for view in views], np.float32)
+    towards, upright = torch.from_numpy(turns).unbind(1)
+    radius = np.array([view.half_width / VIEW_RADII for view in views], np.float32)
+    return CanonicalFrame(towards, upright, torch.from_numpy(radius))

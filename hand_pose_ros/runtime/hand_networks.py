@@ -6,6 +6,7 @@ Nothing here, nor anything that it calls, needs mediapipe.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,7 @@ class HandNetworks:
         ]
         rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
-            from_patch(_detection(*row[:4]), to_patch)
+            from_patch(_in_patch(*row[:4]), to_patch)
             for row, to_patch in zip(rows, to_patches, strict=True)
         ]
 
@@ -104,34 +105,47 @@ class HandNetworks:
         patches = [view.camera.see(image_rgb, camera, PATCH, VIEW_SMOOTH_FROM) for view in views]
         rows = zip(*self._look(np.stack(patches)), strict=True)
         return [
-            _through(_detection(*row[:4]), view, row[4], camera)
+            _through(_read(*row[:4]), view, row[4], camera)
             for row, view in zip(rows, views, strict=True)
         ]
 
 
-def _detection(
+class _Row(NamedTuple):
+    """What a row of `LandmarkNetwork` says, in the pixels of its patch; see `Detection`."""
+
+    side: str
+    side_score: float
+    score: float
+    keypoints_px: npt.NDArray[np.float64]
+    depth_px: npt.NDArray[np.float64]
+    world: npt.NDArray[np.float64]
+
+
+def _read(
     landmarks: npt.NDArray[np.float32],
     presence: npt.NDArray[np.float32],
     handedness: npt.NDArray[np.float32],
     world: npt.NDArray[np.float32],
-) -> Detection:
-    """Return what a row of `LandmarkNetwork` says, in the pixels of its patch."""
+) -> _Row:
     points = landmarks.reshape(-1, 3).astype(np.float64)
-    keypoints = points[:, :2] - 0.5
     right = float(handedness[0])
-    return Detection(
+    return _Row(
         side="right" if right >= 0.5 else "left",
         side_score=max(right, 1.0 - right),
         score=float(presence[0]),
-        keypoints_px=keypoints,
+        keypoints_px=points[:, :2] - 0.5,
         depth_px=(points[:, 2] - points[0, 2]) * _DEPTH,
         world=world.reshape(-1, 3).astype(np.float64),
-        box=box_around(keypoints),
     )
 
 
+def _in_patch(*row: npt.NDArray[np.float32]) -> Detection:
+    seen = _read(*row)
+    return Detection(*seen, box=box_around(seen.keypoints_px))
+
+
 def _through(
-    seen: Detection, view: HandView, pooled: npt.NDArray[np.float32], camera: Camera
+    seen: _Row, view: HandView, pooled: npt.NDArray[np.float32], camera: Camera
 ) -> Detection:
     """Return what was detected in a view as a detection in the image of the camera."""
     rays = view.rays(seen.keypoints_px)

@@ -20,6 +20,8 @@ from hand_pose_ros.runtime.smooth import PoseFilter, ShapeAverage
 from hand_pose_ros.runtime.temporal import FrameBuffer
 from hand_pose_ros.runtime.track import Tracked
 
+_UNMOVED = np.eye(4)
+
 
 @dataclass(frozen=True, eq=False)
 class CalibratedHand:
@@ -172,7 +174,7 @@ def place_hand(
     rays = camera.normalize(hand.detection.keypoints_px)
     fit = _root(state, pose.points, rays, camera, depth)
     translation = state.filter.place(fit.translation, state.dt)
-    T_cam_wrist = np.eye(4)
+    T_cam_wrist = _UNMOVED.copy()
     T_cam_wrist[:3, :3], T_cam_wrist[:3, 3] = pose.rotations[0], translation
     yaw_pitch_roll = euler_angles(pose.rotations[0])
     return HandEstimate(

@@ -7,6 +7,7 @@ change, so it is averaged: Ivashechkin et al. 2023, section 2.7.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -104,9 +105,9 @@ class PoseFilter:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the smoothed wrist rotation (3, 3) and angles (23,), within their limits."""
         if not self._enabled or self._is_refined:
-            return np.asarray(rotation, float), np.clip(articulation, *_LIMITS)
+            return np.asarray(rotation, float), _limited(articulation)
         rotation = self._rotation(rotation, dt)
-        return rotation, np.clip(self._angles(articulation, dt), *_LIMITS)
+        return rotation, _limited(self._angles(articulation, dt))
 
     def place(self, translation: npt.NDArray[np.float64], dt: float) -> npt.NDArray[np.float64]:
         """Return the smoothed place (3,) [m] of a wrist in front of the camera.
@@ -115,9 +116,10 @@ class PoseFilter:
         """
         if not self._enabled or not translation[2] > 0.0:
             return translation
-        x, y, z = translation
-        x, y, z = self._place(np.array((x / z, y / z, math.log(z))), dt)
-        return np.array((x, y, 1.0)) * math.exp(z)
+        x, y, z = translation.tolist()
+        x, y, z = self._place(np.array((x / z, y / z, math.log(z))), dt).tolist()
+        z = math.exp(z)
+        return np.array((x * z, y * z, z))
 
 
 class ShapeAverage:
@@ -175,9 +177,14 @@ def rotation_matrix(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(cv2.Rodrigues(vector)[0], dtype=np.float64)
 
 
-def _share(cutoff: npt.ArrayLike, dt: float) -> npt.NDArray[np.float64]:
-    """Return the share of a step that a low pass lets through: 1 / (1 + tau / dt)."""
-    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * np.asarray(cutoff) * dt)), float)
+def _limited(articulation: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.minimum(np.maximum(articulation, _LOW), _HIGH)
 
 
-_LIMITS = tuple(np.array(skeleton.ARTICULATION_LIMITS).T)
+def _share(cutoff: Any, dt: float) -> Any:
+    """Return the share of a step that low passes let through: 1 / (1 + tau / dt)."""
+    step = (2.0 * math.pi * dt) * cutoff
+    return step / (1.0 + step)
+
+
+_LOW, _HIGH = np.array(skeleton.ARTICULATION_LIMITS).T.copy()

@@ -72,8 +72,10 @@ class Tracker:
     def update(self, detections: Sequence[Detection], stamp_ns: int) -> list[Tracked]:
         """Return the hands of the next image, each once, ordered by age."""
         self._forget(stamp_ns)
-        found = self._without_duplicates(detections, stamp_ns)
-        pairs = self._assign(found, stamp_ns)
+        costs = [[track.cost(seen, stamp_ns) for track in self._tracks] for seen in detections]
+        kept = self._without_duplicates(detections, costs)
+        found = [detections[index] for index in kept]
+        pairs = self._assign([costs[index] for index in kept], stamp_ns)
         tracked = [self._tracks[row].see(found[column], stamp_ns) for row, column in pairs]
         taken = {column for _, column in pairs}
         for column, detection in enumerate(found):
@@ -89,29 +91,31 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track.stamp_ns >= oldest]
 
     def _without_duplicates(
-        self, detections: Sequence[Detection], stamp_ns: int
-    ) -> list[Detection]:
-        """Return the detections less those of a hand that another one shows better."""
-        kept: list[Detection] = []
-        for detection in sorted(detections, key=lambda d: self._strangeness(d, stamp_ns)):
-            if all(distance(detection, k) > self.config.duplicate_distance for k in kept):
-                kept.append(detection)
+        self, detections: Sequence[Detection], costs: Sequence[Sequence[float]]
+    ) -> list[int]:
+        """Return which detections are not of a hand that another one shows better, best first."""
+        strangeness = [
+            min(row, default=0.0) - 0.1 * detection.score
+            for row, detection in zip(costs, detections, strict=True)
+        ]
+        kept: list[int] = []
+        for index in sorted(range(len(detections)), key=strangeness.__getitem__):
+            apart = (distance(detections[index], detections[other]) for other in kept)
+            if all(each > self.config.duplicate_distance for each in apart):
+                kept.append(index)
         return kept
 
-    def _strangeness(self, detection: Detection, stamp_ns: int) -> float:
-        costs = [track.cost(detection, stamp_ns) for track in self._tracks]
-        return min(costs, default=0.0) - 0.1 * detection.score
+    def _assign(self, costs: Sequence[Sequence[float]], stamp_ns: int) -> list[tuple[int, int]]:
+        """Return (track, detection) pairs of least total cost; no track moves impossibly far.
 
-    def _assign(self, found: Sequence[Detection], stamp_ns: int) -> list[tuple[int, int]]:
-        """Return (track, detection) pairs of least total cost; no track moves impossibly far."""
-        if not self._tracks or not found:
+        The costs are those of each detection for every track.
+        """
+        if not self._tracks or not costs:
             return []
-        costs = np.array(
-            [[track.cost(seen, stamp_ns) for seen in found] for track in self._tracks]
-        )
+        table = np.array(costs).T
         reach = np.array([self._reach(track, stamp_ns) for track in self._tracks])
-        possible = costs <= reach[:, None]
-        rows, columns = linear_sum_assignment(np.where(possible, costs, 1e3))
+        possible = table <= reach[:, None]
+        rows, columns = linear_sum_assignment(np.where(possible, table, 1e3))
         return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
 
     def _reach(self, track: _Track, stamp_ns: int) -> float:
@@ -171,4 +175,5 @@ class _Track:
 
 def _mean_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
     difference = first - second
-    return float(np.sqrt(np.einsum("ij,ij->i", difference, difference)).mean())
+    squares = difference * difference
+    return float(np.sqrt(squares[:, 0] + squares[:, 1]).sum()) / len(difference)
