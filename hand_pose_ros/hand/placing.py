@@ -60,6 +60,24 @@ def euler_angles(rotation: Array) -> Array:
     return np.array((math.atan2(c, a), math.asin(sine), math.atan2(f, g)))
 
 
+def quaternion(rotation: Array) -> tuple[float, float, float, float]:
+    """Return the unit quaternion x, y, z, w, with w >= 0, of a rotation (3, 3).
+
+    Source: Shepperd 1978: from the largest of its parts, which no rounding spoils.
+    """
+    ((a, b, c), (d, e, f), (g, h, i)) = rotation.tolist()
+    parts = (1.0 + a - e - i, 1.0 - a + e - i, 1.0 - a - e + i, 1.0 + a + e + i)
+    largest = parts.index(max(parts))
+    x, y, z, w = (
+        (parts[0], b + d, c + g, h - f),
+        (b + d, parts[1], f + h, c - g),
+        (c + g, f + h, parts[2], d - b),
+        (h - f, c - g, d - b, parts[3]),
+    )[largest]
+    length = math.copysign(math.sqrt(x * x + y * y + z * z + w * w), w)
+    return x / length, y / length, z / length, w / length
+
+
 def _matrices(angles: Array) -> Array:
     """Return rotations (n, 3, 3) of yaw, pitch and roll (3, n), as `rotations.matrix_from_euler`.
 

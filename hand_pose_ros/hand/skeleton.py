@@ -15,6 +15,7 @@ Source: Ivashechkin et al. 2023, sections 2.6 and 3.1.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 SIDES = ("left", "right")
@@ -168,6 +169,7 @@ RATIO_LIMITS = tuple(
 """(min, max) of each ratio, in the order of `BONES`; the anchor's is 1 by definition."""
 
 
+@lru_cache
 def joint_names(side: str) -> tuple[str, ...]:
     """Return the 26 names under which `sensor_msgs/JointState` lists the hand of a side."""
     return tuple(f"{side}_{dof}" for dof in DOFS)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hand_pose_ros.errors import InputError
 from hand_pose_ros.hand import skeleton
+from hand_pose_ros.hand.placing import quaternion
 from hand_pose_ros.ros.messages import MessageTypes
 from hand_pose_ros.ros.urdf import base_link
 from hand_pose_ros.runtime.estimate import FrameEstimate, HandEstimate, ScaleSource
@@ -45,14 +46,11 @@ def hand_pose_array(frame: FrameEstimate, types: MessageTypes) -> Any:
     """Return the HandPoseArray of one image; without hands it says "looked, saw none"."""
     return types.HandPoseArray(
         header=header(types, frame.stamp_ns, frame.frame_id),
-        hands=[
-            _hand_pose(hand, wrist, types)
-            for hand, wrist in zip(frame.hands, _poses(frame.hands, types), strict=True)
-        ],
+        hands=[_hand_pose(hand, types) for hand in frame.hands],
     )
 
 
-def _hand_pose(hand: HandEstimate, wrist: Any, types: MessageTypes) -> Any:
+def _hand_pose(hand: HandEstimate, types: MessageTypes) -> Any:
     return types.HandPose(
         id=hand.id,
         side=SIDE_CODES[hand.side],
@@ -61,7 +59,7 @@ def _hand_pose(hand: HandEstimate, wrist: Any, types: MessageTypes) -> Any:
         keypoints=types.points(hand.keypoints, _ALL_KEYPOINTS),
         keypoints_px=_float32(hand.keypoints_px),
         keypoints_std=_float32(hand.keypoints_std),
-        wrist=wrist,
+        wrist=_pose(hand.T_cam_wrist, types),
         angles=_float32(hand.angles),
         bone_lengths=_float32(hand.bone_lengths),
         offsets=_float32(hand.offsets),
@@ -116,7 +114,7 @@ def joint_states(frame: FrameEstimate, types: MessageTypes) -> dict[str, Any]:
     return {
         side: types.JointState(
             header=header(types, frame.stamp_ns, frame.frame_id),
-            name=list(skeleton.joint_names(side)),
+            name=types.texts(skeleton.joint_names(side)),
             position=types.sequence(np.asarray(hand.angles, np.float64)),
         )
         for side, hand in _best(frame).items()
@@ -225,8 +223,8 @@ def _transforms(
     translations: list[npt.NDArray[Any]],
     types: MessageTypes,
 ) -> list[Any]:
-    turns = _quaternions(np.stack(rotations)).tolist()
-    moves = np.stack(translations).astype(np.float64).tolist()
+    turns = map(quaternion, rotations)
+    moves = np.array(translations, np.float64).tolist()
     headers = {parent: header(types, frame.stamp_ns, parent) for parent in set(parents)}
     return [
         types.TransformStamped(
@@ -241,18 +239,13 @@ def _transforms(
     ]
 
 
-def _poses(hands: Sequence[HandEstimate], types: MessageTypes) -> list[Any]:
-    """Return the geometry_msgs/Pose of each wrist."""
-    if not hands:
-        return []
-    T = np.stack([hand.T_cam_wrist for hand in hands]).astype(np.float64, copy=False)
-    return [
-        types.Pose(
-            position=types.Point(x=t[0], y=t[1], z=t[2]),
-            orientation=types.Quaternion(x=q[0], y=q[1], z=q[2], w=q[3]),
-        )
-        for t, q in zip(T[:, :3, 3].tolist(), _quaternions(T[:, :3, :3]).tolist(), strict=True)
-    ]
+def _pose(T: npt.NDArray[Any], types: MessageTypes) -> Any:
+    """Return the geometry_msgs/Pose of a transform (4, 4)."""
+    (x, y, z), q = T[:3, 3].tolist(), quaternion(T[:3, :3])
+    return types.Pose(
+        position=types.Point(x=x, y=y, z=z),
+        orientation=types.Quaternion(x=q[0], y=q[1], z=q[2], w=q[3]),
+    )
 
 
 def _matrix(pose: Any) -> npt.NDArray[np.float64]:
@@ -263,14 +256,6 @@ def _matrix(pose: Any) -> npt.NDArray[np.float64]:
     q = pose.orientation
     T[:3, :3] = Rotation.from_quat((q.x, q.y, q.z, q.w)).as_matrix()
     return T
-
-
-def _quaternions(rotations: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return unit quaternions (N, 4) x, y, z, w with w >= 0 of rotations (N, 3, 3)."""
-    from scipy.spatial.transform import Rotation
-
-    quaternions = Rotation.from_matrix(np.asarray(rotations, np.float64)).as_quat()
-    return quaternions * np.where(quaternions[:, 3:] < 0.0, -1.0, 1.0)
 
 
 def _float32(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -60,9 +60,23 @@ class MarkerWriter:
         self._shown: set[tuple[str, int]] = set()
         self._numbers: dict[str, int] = {}
         # Made once: messages share them, as nobody changes them.
-        self._joint_colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
+        colors = [self._color(color, 1.0) for color in KEYPOINT_COLORS]
         ends = _BONE_ENDS[:, 1].repeat(2).tolist()
-        self._bone_colors = [self._joint_colors[end] for end in ends]
+        self._joint_colors = types.colors(colors)
+        self._bone_colors = types.colors([colors[end] for end in ends])
+        self._side_colors = {
+            side: self._color(color, self._style.mesh_opacity)
+            for side, color in SIDE_COLORS.items()
+        }
+        sec, fraction = divmod(self._style.lifetime_s, 1.0)
+        lifetime = types.Duration(sec=int(sec), nanosec=int(fraction * 1e9))
+        plain = types.Marker()
+        self._shared = {
+            "pose": types.Pose(orientation=types.Quaternion(w=1.0)),
+            "lifetime": lifetime,
+            "texture": plain.texture,
+            "mesh_file": plain.mesh_file,
+        }
 
     def reset(self) -> None:
         """Forget what is shown; nothing of it will be deleted."""
@@ -104,12 +118,12 @@ class MarkerWriter:
         bones = self._marker(frame, hand, SKELETON, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())
-        bones.colors = list(self._bone_colors)
+        bones.colors = self._bone_colors
         joints = self._marker(frame, hand, SKELETON, types.Marker.SPHERE_LIST)
         joints.id += 1
         joints.scale = _cube(types, style.joint_diameter)
         joints.points = types.points(hand.keypoints, np.arange(len(hand.keypoints)))
-        joints.colors = list(self._joint_colors)
+        joints.colors = self._joint_colors
         return [bones, joints]
 
     def _surface(
@@ -143,16 +157,14 @@ class MarkerWriter:
 
     def _marker(self, frame: FrameEstimate, hand: HandEstimate, part: str, kind: int) -> Any:
         types = self._types
-        sec, fraction = divmod(self._style.lifetime_s, 1.0)
         return types.Marker(
             header=header(types, frame.stamp_ns, frame.frame_id),
             ns=f"{hand.side}_{part}",
             id=2 * self._numbers[hand_name(hand)],
             type=kind,
             action=types.Marker.ADD,
-            pose=types.Pose(orientation=types.Quaternion(w=1.0)),
-            color=self._color(SIDE_COLORS[hand.side], self._style.mesh_opacity),
-            lifetime=types.Duration(sec=int(sec), nanosec=int(fraction * 1e9)),
+            color=self._side_colors[hand.side],
+            **self._shared,
         )
 
     def _lost(self, frame: FrameEstimate, namespace: str, number: int) -> Any:

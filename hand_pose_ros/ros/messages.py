@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class MessageTypes:
         points: makes the value of a `geometry_msgs/Point[]` field from two arrays, positions
             (N, 3) [m] and which of them in which order, (M,) int; one used twice is made once.
         sequence: makes the value of an unbounded numeric field from an array of its own dtype.
+        colors: makes the value of a `std_msgs/ColorRGBA[]` field from such messages.
+        texts: makes the value of a `string[]` field from a tuple.
     """
 
     def __init__(
@@ -45,10 +47,14 @@ class MessageTypes:
         classes: dict[str, type],
         points: Callable[[npt.NDArray[Any], npt.NDArray[np.integer]], Any],
         sequence: Callable[[npt.NDArray[Any]], Any],
+        colors: Callable[[Sequence[Any]], list[Any]] = list,
+        texts: Callable[[tuple[str, ...]], list[str]] = list,
     ) -> None:
         self._classes = classes
         self.points = points
         self.sequence = sequence
+        self.colors = colors
+        self.texts = texts
 
     def __getattr__(self, name: str) -> Any:
         try:

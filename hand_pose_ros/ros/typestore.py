@@ -5,9 +5,8 @@ Our own messages are read from the `.msg` files that the ROS build uses: there i
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,30 +16,17 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from hand_pose_ros.resources import interface_folder
-from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, PACKAGE, MessageTypes, message_name
+from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, MessageTypes, message_name
+from hand_pose_ros.ros.packing import (
+    PackedPoints,
+    pack_lists,
+    pack_numbers,
+    packed_colors,
+    packed_texts,
+)
 
-_MARKER = MESSAGES["Marker"]
-_MARKER_PARTS = (f"{PACKAGE}/msg/MarkerBeforePoints", f"{PACKAGE}/msg/MarkerAfterPoints")
-
-
-class PackedPoints:
-    """A list of `geometry_msgs/Point` kept as one array; a Marker writes it in one copy."""
-
-    def __init__(self, positions: npt.NDArray[np.float64], point: type) -> None:
-        self.positions = np.ascontiguousarray(positions, "<f8")
-        self._point = point
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(self._point, *self.positions.T.tolist())
-
-    def __getitem__(self, index: int) -> Any:
-        return self._point(*self.positions[index].tolist())
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if hasattr(other, "__iter__") else NotImplemented
+_PACKED = {"HandPose": ("keypoints",), "Marker": ("points", "colors"), "JointState": ("name",)}
+"""Lists of messages that are kept as raw memory."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -52,7 +38,9 @@ def typestore() -> Typestore:
         text = (interface_folder() / f"{name}.msg").read_text(encoding="utf-8")
         definitions.update(get_types_from_msg(text, MESSAGES[name]))
     store.register(definitions)
-    _pack_marker_points(store)
+    pack_numbers(store, MESSAGES.values())
+    for name, lists in _PACKED.items():
+        pack_lists(store, MESSAGES[name], lists)
     return store
 
 
@@ -66,7 +54,9 @@ def rosbags_types() -> MessageTypes:
         return PackedPoints(np.asarray(positions, np.float64).take(order, axis=0), point)
 
     classes = {short: _with_defaults(store, full) for short, full in MESSAGES.items()}
-    return MessageTypes(classes, points, np.ascontiguousarray)
+    return MessageTypes(
+        classes, points, np.ascontiguousarray, packed_colors, functools.lru_cache(packed_texts)
+    )
 
 
 def serialized(message: Any) -> bytes:
@@ -77,22 +67,35 @@ def serialized(message: Any) -> bytes:
 def _with_defaults(store: Typestore, name: str) -> type:
     """Return rosbags' class of a message with every field optional, as in rclpy."""
     base = store.types[name]
-    factories = _default_factories(store, name)
+    constants, factories = _defaults(store, name)
+    known = len(constants) + len(factories)
 
     def fill(self: Any, **fields: Any) -> None:
-        if len(fields) < len(factories):
-            missing = {key: make() for key, make in factories.items() if key not in fields}
-            fields |= missing
-        base.__init__(self, **fields)
+        values = self.__dict__
+        values.update(constants)
+        for key, make in factories.items():
+            if key not in fields:
+                values[key] = make()
+        values.update(fields)
+        if len(values) > known:
+            wrong = sorted(fields.keys() - constants.keys() - factories.keys())
+            raise TypeError(f"{name} has no field {', '.join(wrong)}")
 
     return type(base.__name__, (base,), {"__init__": fill})
 
 
-def _default_factories(store: Typestore, name: str) -> dict[str, Callable[[], Any]]:
-    factories = {field: _default(store, kind) for field, kind in store.fielddefs[name][1]}
+def _defaults(store: Typestore, name: str) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Return the default of each field that is a number or text, and what makes the others."""
+    fields = store.fielddefs[name][1]
+    constants = {
+        field: _ZEROS.get(content[0], 0)
+        for field, (node, content) in fields
+        if node == Nodetype.BASE
+    }
     if name == MESSAGES["Quaternion"]:
-        factories["w"] = lambda: 1.0
-    return factories
+        constants["w"] = 1.0
+    factories = {field: _default(store, kind) for field, kind in fields if field not in constants}
+    return constants, factories
 
 
 def _default(store: Typestore, kind: Any) -> Callable[[], Any]:
@@ -101,8 +104,9 @@ def _default(store: Typestore, kind: Any) -> Callable[[], Any]:
     if node == Nodetype.BASE:
         return lambda: _ZEROS.get(content[0], 0)
     if node == Nodetype.NAME:
-        factories = _default_factories(store, content)
-        return lambda: store.types[content](**{key: make() for key, make in factories.items()})
+        constants, factories = _defaults(store, content)
+        message = store.types[content]
+        return lambda: message(**constants, **{key: make() for key, make in factories.items()})
     (element, detail), count = content
     length = count if node == Nodetype.ARRAY else 0
     if element == Nodetype.BASE and detail[0] != "string":
@@ -113,47 +117,3 @@ def _default(store: Typestore, kind: Any) -> Callable[[], Any]:
 
 _ZEROS: dict[str, Any] = {"string": "", "bool": False, "float32": 0.0, "float64": 0.0}
 _DTYPES = {"byte": "uint8", "char": "uint8"}
-
-
-def _pack_marker_points(store: Typestore) -> None:
-    """Let the store write the points of a Marker from one array; a mesh has thousands of them.
-
-    The bytes are the same as from a list of points, 50 times faster. The fields before and behind
-    the points are left to rosbags, as two messages that exist only here.
-    """
-    fields = store.fielddefs[_MARKER][1]
-    split = next(index for index, (name, _) in enumerate(fields) if name == "points")
-    store.register(
-        {_MARKER_PARTS[0]: ([], fields[:split]), _MARKER_PARTS[1]: ([], fields[split + 1 :])}
-    )
-    before, after = (store.get_msgdef(name) for name in _MARKER_PARTS)
-    plain = store.get_msgdef(_MARKER)
-
-    def size(pos: int, marker: Any, store: Any) -> int:
-        if not isinstance(marker.points, PackedPoints):
-            return plain.getsize_cdr(pos, marker, store)
-        pos = _after_points(before.getsize_cdr(pos, marker, store), len(marker.points))
-        return after.getsize_cdr(pos, marker, store)
-
-    def write(data: memoryview, pos: int, marker: Any, store: Any) -> int:
-        if not isinstance(marker.points, PackedPoints):
-            return plain.serialize_cdr_le(data, pos, marker, store)
-        pos = before.serialize_cdr_le(data, pos, marker, store)
-        count = len(marker.points)
-        raw = marker.points.positions.reshape(-1).view(np.uint8).data
-        end = _after_points(pos, count)
-        data[_aligned(pos, 4) : _aligned(pos, 4) + 4] = count.to_bytes(4, "little")
-        data[end - len(raw) : end] = raw
-        return after.serialize_cdr_le(data, end, marker, store)
-
-    store.cache[_MARKER] = dataclasses.replace(plain, getsize_cdr=size, serialize_cdr_le=write)
-
-
-def _after_points(pos: int, count: int) -> int:
-    """Return where a sequence of `count` points (three float64 each) behind `pos` ends in CDR."""
-    pos = _aligned(pos, 4) + 4
-    return _aligned(pos, 8) + 24 * count if count else pos
-
-
-def _aligned(pos: int, size: int) -> int:
-    return (pos + size - 1) & -size
