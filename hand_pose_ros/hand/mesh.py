@@ -27,8 +27,10 @@ from hand_pose_ros.hand.kinematics import HandParameters, Joints, forward_kinema
 HELPER_NODES = tuple(node for node, p in enumerate(skeleton.PARENTS) if p > 0)
 """Nodes whose bone starts at a joint that bends: all but the root and the five finger bases."""
 
-_HELPER_PARENTS = [skeleton.PARENTS[node] for node in HELPER_NODES]
-_ORIGIN_NODES = [0, *skeleton.PARENTS[1:], *_HELPER_PARENTS]
+# As tensors: a list would become one at each use.
+_HELPERS = torch.tensor(HELPER_NODES)
+_HELPER_PARENTS = torch.tensor([skeleton.PARENTS[node] for node in HELPER_NODES])
+_ORIGIN_NODES = torch.tensor([0, *skeleton.PARENTS[1:], *_HELPER_PARENTS.tolist()])
 _ASSET = Path(__file__).parent / "assets" / "hand_mesh.npz"
 _HAND_FIELDS = ("articulation", "bone_lengths", "offsets")
 
@@ -94,13 +96,15 @@ class HandMesh:
             InputError: the side is neither.
         """
         _check_side(side)
-        vertices = self.pose_joints(hand, forward_kinematics(hand))
+        vertices = self.pose_joints(hand.bone_lengths, forward_kinematics(hand))
         return vertices if side == "right" else mirror(vertices)
 
-    def pose_joints(self, hand: HandParameters, joints: Joints) -> Float[Tensor, "*b vertex 3"]:
+    def pose_joints(
+        self, bone_lengths: Float[Tensor, "*b 20"], joints: Joints
+    ) -> Float[Tensor, "*b vertex 3"]:
         """Return the surface of a right hand whose joints were placed before by the caller."""
         basis, rest = self._on(joints.positions)
-        frames = rest.frames(hand.bone_lengths, joints)
+        frames = rest.frames(bone_lengths, joints)
         # One plain product over all hands: a batched one would copy the basis for each.
         coordinates = frames.reshape(-1, frames.shape[-1]) @ basis
         return coordinates.reshape(*frames.shape[:-1], -1).transpose(-1, -2)
@@ -154,7 +158,7 @@ class _RestFrames:
         """Return (*batch, 36, 3): along each frame as its bone, across as the whole hand."""
         size = bone_lengths.sum(-1, keepdim=True) / self.total_length
         along = torch.cat((size, bone_lengths / self.lengths), dim=-1)
-        meeting = (along[..., _HELPER_PARENTS] + along[..., HELPER_NODES]) / 2
+        meeting = (along[..., _HELPER_PARENTS] + along[..., _HELPERS]) / 2
         along = torch.cat((along, meeting), dim=-1)
         across = size.expand_as(along)
         return torch.stack((along, across, across), dim=-1)
@@ -188,7 +192,7 @@ def load_hand_mesh() -> HandMesh:
 def _relative(rotations: Tensor) -> Tensor:
     """Return (*batch, 15, 3, 3): at each bending joint the second bone seen from the first."""
     before = rotations[..., _HELPER_PARENTS, :, :]
-    return before.transpose(-1, -2) @ rotations[..., HELPER_NODES, :, :]
+    return before.transpose(-1, -2) @ rotations[..., _HELPERS, :, :]
 
 
 def _half_turn(rotation: Tensor) -> Tensor:

@@ -68,6 +68,8 @@ class MarkerWriter:
             side: self._color(color, self._style.mesh_opacity)
             for side, color in SIDE_COLORS.items()
         }
+        self._joint_size = _cube(types, self._style.joint_diameter)
+        self._unscaled = _cube(types, 1.0)
         sec, fraction = divmod(self._style.lifetime_s, 1.0)
         lifetime = types.Duration(sec=int(sec), nanosec=int(fraction * 1e9))
         plain = types.Marker()
@@ -101,34 +103,35 @@ class MarkerWriter:
         """
         meshes = meshes or {}
         self._number(frame)
+        head = header(self._types, frame.stamp_ns, frame.frame_id)
         drawn = []
         for hand in frame.hands:
             if not np.isfinite(hand.keypoints).all():
                 continue
-            drawn += self._skeleton(frame, hand)
+            drawn += self._skeleton(head, hand)
             if hand.id in meshes:
-                drawn += self._surface(frame, hand, *meshes[hand.id])
+                drawn += self._surface(head, hand, *meshes[hand.id])
         shown = {(marker.ns, marker.id) for marker in drawn}
-        lost = [self._lost(frame, *key) for key in sorted(self._shown - shown)]
+        lost = [self._lost(head, *key) for key in sorted(self._shown - shown)]
         self._shown = shown
         return self._types.MarkerArray(markers=lost + drawn)
 
-    def _skeleton(self, frame: FrameEstimate, hand: HandEstimate) -> list[Any]:
+    def _skeleton(self, head: Any, hand: HandEstimate) -> list[Any]:
         types, style = self._types, self._style
-        bones = self._marker(frame, hand, SKELETON, types.Marker.LINE_LIST)
+        bones = self._marker(head, hand, SKELETON, types.Marker.LINE_LIST)
         bones.scale.x = float(style.bone_width)
         bones.points = types.points(hand.keypoints, _BONE_ENDS.ravel())
         bones.colors = self._bone_colors
-        joints = self._marker(frame, hand, SKELETON, types.Marker.SPHERE_LIST)
+        joints = self._marker(head, hand, SKELETON, types.Marker.SPHERE_LIST)
         joints.id += 1
-        joints.scale = _cube(types, style.joint_diameter)
+        joints.scale = self._joint_size
         joints.points = types.points(hand.keypoints, np.arange(len(hand.keypoints)))
         joints.colors = self._joint_colors
         return [bones, joints]
 
     def _surface(
         self,
-        frame: FrameEstimate,
+        head: Any,
         hand: HandEstimate,
         vertices: npt.NDArray[Any],
         faces: npt.NDArray[np.integer],
@@ -141,11 +144,10 @@ class MarkerWriter:
             )
         if not np.isfinite(vertices).all():
             return []
-        surface = self._marker(frame, hand, SURFACE, self._types.Marker.TRIANGLE_LIST)
-        surface.scale = _cube(self._types, 1.0)
-        surface.points = self._types.points(
-            np.round(vertices / MESH_STEP) * MESH_STEP, faces.ravel()
-        )
+        surface = self._marker(head, hand, SURFACE, self._types.Marker.TRIANGLE_LIST)
+        surface.scale = self._unscaled
+        steps = np.rint(vertices / MESH_STEP)
+        surface.points = self._types.points(steps * MESH_STEP, faces.ravel())
         return [surface]
 
     def _number(self, frame: FrameEstimate) -> None:
@@ -155,10 +157,10 @@ class MarkerWriter:
         free = (number for number in itertools.count() if number not in kept.values())
         self._numbers = kept | {name: next(free) for name in names if name not in kept}
 
-    def _marker(self, frame: FrameEstimate, hand: HandEstimate, part: str, kind: int) -> Any:
+    def _marker(self, head: Any, hand: HandEstimate, part: str, kind: int) -> Any:
         types = self._types
         return types.Marker(
-            header=header(types, frame.stamp_ns, frame.frame_id),
+            header=head,
             ns=f"{hand.side}_{part}",
             id=2 * self._numbers[hand_name(hand)],
             type=kind,
@@ -167,10 +169,10 @@ class MarkerWriter:
             **self._shared,
         )
 
-    def _lost(self, frame: FrameEstimate, namespace: str, number: int) -> Any:
+    def _lost(self, head: Any, namespace: str, number: int) -> Any:
         types = self._types
         return types.Marker(
-            header=header(types, frame.stamp_ns, frame.frame_id),
+            header=head,
             ns=namespace,
             id=number,
             action=types.Marker.DELETE,

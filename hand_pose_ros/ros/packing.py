@@ -19,34 +19,58 @@ from rosbags.serde import SerdeError
 from rosbags.serde.utils import align
 from rosbags.typesys.store import Typestore
 
+from hand_pose_ros.errors import InputError
 from hand_pose_ros.ros.messages import PACKAGE
 
 _FORMATS = {"int32": "i", "uint32": "I", "float32": "f", "float64": "d"}
 _LENGTH = struct.Struct("<I")
+_POINT = np.dtype("V24")
+"""A point as numpy copies it: three float64, wherever they lie."""
 
 
 class PackedPoints:
-    """A list of `geometry_msgs/Point` kept as one array; a message writes it in one copy."""
+    """A list of `geometry_msgs/Point` kept as arrays; they are gathered into a message's bytes.
+
+    Args:
+        positions: (N, 3) float64.
+        order: (M,) which of them, in which order.
+        point: class of the points that it gives as a list.
+
+    Raises:
+        InputError: there are no such positions.
+    """
 
     alignment = 8
 
-    def __init__(self, positions: npt.NDArray[np.float64], point: type) -> None:
-        self.positions = np.ascontiguousarray(positions, "<f8")
+    def __init__(
+        self, positions: npt.NDArray[np.float64], order: npt.NDArray[np.integer], point: type
+    ) -> None:
+        self._positions, self._order = np.ascontiguousarray(positions, "<f8"), order
         self._point = point
+        if order.size and not 0 <= order.min() <= order.max() < len(positions):
+            raise InputError(
+                f"points {order.min()}..{order.max()} are asked for; there are {len(positions)}"
+            )
 
     @property
-    def raw(self) -> memoryview:
-        """The bytes of all points."""
-        return self.positions.reshape(-1).view(np.uint8).data
+    def size(self) -> int:
+        """How many bytes they take."""
+        return len(self) * _POINT.itemsize
+
+    def write(self, data: memoryview) -> None:
+        """Write the bytes of all points."""
+        points = self._positions.view(_POINT).reshape(-1)
+        # The order was checked; the default mode would gather beside and copy.
+        points.take(self._order, out=np.frombuffer(data, _POINT), mode="clip")
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self._point, *self.positions.T.tolist())
+        return map(self._point, *self._positions[self._order].T.tolist())
 
     def __getitem__(self, index: int) -> Any:
-        return self._point(*self.positions[index].tolist())
+        return self._point(*self._positions[self._order[index]].tolist())
 
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if hasattr(other, "__iter__") else NotImplemented
@@ -59,7 +83,11 @@ class PackedList(list[Any]):
 
     def __init__(self, values: Iterable[Any], raw: bytes) -> None:
         super().__init__(values)
-        self.raw = memoryview(raw)
+        self._raw, self.size = raw, len(raw)
+
+    def write(self, data: memoryview) -> None:
+        """Write the bytes of all elements."""
+        data[:] = self._raw
 
 
 def packed_texts(texts: Sequence[str]) -> PackedList:
@@ -154,7 +182,7 @@ class _Part:
         pos = _aligned(pos, self._alignment)
         if not isinstance(value, (PackedPoints, PackedList)):
             return self._definition.getsize_cdr(pos, message, store)
-        return self._start(pos, value) + len(value.raw)
+        return self._start(pos, value) + value.size
 
     def write(self, data: memoryview, pos: int, message: Any, value: Any, store: Any) -> int:
         """Write it at or behind `pos`; return where it ends."""
@@ -165,9 +193,11 @@ class _Part:
             _LENGTH.pack_into(data, pos, len(value))
         elif len(value) != self._count:
             raise SerdeError(f"a list has {len(value)} elements; it must have {self._count}")
-        start, raw = self._start(pos, value), value.raw
-        data[start : start + len(raw)] = raw
-        return start + len(raw)
+        start = self._start(pos, value)
+        end = start + value.size
+        if end > start:
+            value.write(data[start:end])
+        return end
 
     def _start(self, pos: int, value: PackedPoints | PackedList) -> int:
         """Return where the elements begin: behind their number unless that is fixed."""

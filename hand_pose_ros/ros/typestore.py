@@ -51,7 +51,7 @@ def rosbags_types() -> MessageTypes:
     point = store.types[MESSAGES["Point"]]
 
     def points(positions: npt.NDArray[Any], order: npt.NDArray[np.integer]) -> PackedPoints:
-        return PackedPoints(np.asarray(positions, np.float64).take(order, axis=0), point)
+        return PackedPoints(np.asarray(positions, np.float64), order, point)
 
     classes = {short: _with_defaults(store, full) for short, full in MESSAGES.items()}
     return MessageTypes(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from hand_pose_ros.hand import skeleton
-from hand_pose_ros.hand.kinematics import HandParameters, Joints, mirror, mirror_rotation
+from hand_pose_ros.hand.kinematics import Joints
 from hand_pose_ros.hand.mesh import load_hand_mesh
+from hand_pose_ros.hand.placing import MIRROR_FRAMES, MIRROR_POINTS
 from hand_pose_ros.runtime.estimate import HandEstimate
 
 Surface = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]
@@ -27,28 +28,27 @@ def surfaces_of(hands: Sequence[HandEstimate]) -> dict[str, Surface]:
     if not hands:
         return {}
     mesh = load_hand_mesh()
-    left = torch.tensor([hand.side == "left" for hand in hands])[:, None, None]
-    wrists = np.stack([hand.T_cam_wrist[:3, 3] for hand in hands])[:, None]
+    right = np.array([hand.side == "right" for hand in hands])[:, None, None]
+    points_sign = np.where(right, 1.0, MIRROR_POINTS)
+    frames_sign = np.where(right[..., None], 1.0, MIRROR_FRAMES)
+    wrists = np.array([hand.T_cam_wrist[:3, 3] for hand in hands])[:, None]
+    positions = (np.array([hand.keypoints for hand in hands]) - wrists) * points_sign
+    rotations = np.array([hand.rotations for hand in hands]) * frames_sign
+    lengths = np.array([hand.bone_lengths for hand in hands])
     with torch.inference_mode():
-        positions = _stacked([hand.keypoints for hand in hands]) - torch.from_numpy(wrists)
-        rotations = _stacked([hand.rotations for hand in hands])
-        joints = Joints(
-            torch.where(left, mirror(positions), positions),
-            torch.where(left[..., None], mirror_rotation(rotations), rotations),
-        )
-        angles, lengths, offsets = (
-            _stacked([getattr(hand, name) for hand in hands])
-            for name in ("angles", "bone_lengths", "offsets")
-        )
-        articulation = angles[:, skeleton.WRIST_DOFS :]
-        posed = HandParameters(joints.rotations[:, 0], articulation, lengths, offsets)
-        vertices = mesh.pose_joints(posed, joints)
-        vertices = torch.where(left, mirror(vertices), vertices).numpy() + wrists
-    faces = {side: mesh.faces(side).numpy() for side in skeleton.SIDES}
+        joints = Joints(_tensor(positions), _tensor(rotations))
+        vertices = mesh.pose_joints(_tensor(lengths), joints).numpy()
+    vertices = vertices * points_sign + wrists
     return {
-        hand.id: (placed, faces[hand.side]) for hand, placed in zip(hands, vertices, strict=True)
+        hand.id: (placed, _faces(hand.side)) for hand, placed in zip(hands, vertices, strict=True)
     }
 
 
-def _stacked(arrays: Sequence[npt.NDArray[np.floating]]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(arrays).astype(np.float64, copy=False))
+@lru_cache
+def _faces(side: str) -> npt.NDArray[np.int64]:
+    return np.asarray(load_hand_mesh().faces(side).numpy())
+
+
+def _tensor(array: npt.NDArray[np.floating]) -> torch.Tensor:
+    """Return an array about the wrist in single precision: nanometres."""
+    return torch.from_numpy(array.astype(np.float32))

@@ -29,6 +29,7 @@ class HandPublisher:
 
     def __init__(self, node: LifecycleNode, types: MessageTypes) -> None:
         self._node, self._types = node, types
+        self._packed = rosbags_types()
         create = node.create_lifecycle_publisher
         self._hands = create(types.HandPoseArray, "~/hand_poses", _QOS)
         self._markers = create(types.MarkerArray, "~/markers", _QOS)
@@ -38,22 +39,22 @@ class HandPublisher:
             for side in skeleton.SIDES
         }
         self._tf = TransformBroadcaster(node)
-        self._marker_writer = MarkerWriter(rosbags_types())
+        self._marker_writer = MarkerWriter(self._packed)
         self._overlay = Overlay()
 
     def publish(
         self, frame: FrameEstimate, image_rgb: npt.NDArray[np.uint8], config: OutputConfig
     ) -> None:
         """Publish what was seen in one image, all with its stamp and frame."""
-        types = self._types
-        self._hands.publish(conversions.hand_pose_array(frame, types))
+        # As bytes: rclpy takes many times as long to fill and to read its own messages.
+        types = self._packed
+        self._hands.publish(serialized(conversions.hand_pose_array(frame, types)))
         for side, joints in conversions.joint_states(frame, types).items():
-            self._joints[side].publish(joints)
+            self._joints[side].publish(serialized(joints))
         if config.tf:
             self._publish_tf(frame, config)
         if self._markers.get_subscription_count():
             meshes = surfaces_of(frame.hands) if config.mesh else {}
-            # As bytes: a mesh of rclpy's points takes it tens of milliseconds to publish.
             self._markers.publish(serialized(self._marker_writer.markers(frame, meshes)))
         else:
             self._marker_writer.reset()
@@ -73,13 +74,14 @@ class HandPublisher:
             if config.tf_of_unknown_scale or hand.scale_source is not ScaleSource.UNKNOWN
         )
         placed_frame, prefix = replace(frame, hands=placed), config.tf_prefix.lstrip("/")
-        transforms = conversions.tf_message(
-            placed_frame, self._types, fingers=config.tf_fingers, prefix=prefix
-        ).transforms
+        message = conversions.tf_message(
+            placed_frame, self._packed, fingers=config.tf_fingers, prefix=prefix
+        )
         if config.tf_urdf:
-            transforms += conversions.urdf_bases(placed_frame, self._types, prefix=prefix)
-        if transforms:
-            self._tf.sendTransform(transforms)
+            bases = conversions.urdf_bases(placed_frame, self._packed, prefix=prefix)
+            message.transforms += bases
+        if message.transforms:
+            self._tf.pub_tf.publish(serialized(message))
 
     def _drawn(self, frame: FrameEstimate, image_rgb: npt.NDArray[np.uint8]) -> Any:
         drawn = self._overlay.draw(image_rgb, frame)

@@ -60,12 +60,9 @@ def _surfaces(
         rows[person.number].append(row)
     surfaces: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(people)
     for own in rows.values():
-        own_hands = HandParameters(*(getattr(hands, name)[own].float() for name in _FIELDS))
+        lengths = hands.bone_lengths[own].float()
         own_joints = Joints(joints.positions[own].float(), joints.rotations[own].float())
-        posed = people[own[0]].mesh().pose_joints(own_hands, own_joints).numpy()
+        posed = people[own[0]].mesh().pose_joints(lengths, own_joints).numpy()
         for row, surface in zip(own, posed, strict=True):
             surfaces[row] = np.ascontiguousarray(surface)
     return surfaces
-
-
-_FIELDS = ("root_rotation", "articulation", "bone_lengths", "offsets")
