@@ -121,9 +121,9 @@ class _RestFrames:
 
     def __init__(self, hand: HandParameters) -> None:
         joints = forward_kinematics(hand)
-        relative = _relative(joints.rotations)
-        self.lengths = hand.bone_lengths
-        self.total_length = hand.bone_lengths.sum()
+        _, relative = _bends(joints.rotations)
+        # Scales are linear in the lengths: what those of length 1 have, one bone after the other.
+        self.scales = _scales(torch.eye(len(skeleton.BONES)).to(relative), hand.bone_lengths)
         self.relative_t = relative.transpose(-1, -2)
         self.half_turns = _half_turn(relative)
         self.origins = joints.positions[_ORIGIN_NODES]
@@ -145,23 +145,13 @@ class _RestFrames:
 
     def frames(self, bone_lengths: Tensor, joints: Joints) -> Tensor:
         """Return (*batch, 3, 144): per frame its three scaled axes and its origin, as columns."""
-        rotations = joints.rotations
+        first, relative = _bends(joints.rotations)
         # From the first bone, half of the turn to the second beyond the rest pose.
-        turned = _half_turn(_relative(rotations) @ self.relative_t) @ self.half_turns
-        helpers = rotations[..., _HELPER_PARENTS, :, :] @ turned
-        scales = self._scales(bone_lengths).unsqueeze(-2)
-        axes = torch.cat((rotations, helpers), dim=-3) * scales
-        origins = joints.positions[..., _ORIGIN_NODES, :].unsqueeze(-1)
+        helpers = first @ _half_turn(relative @ self.relative_t) @ self.half_turns
+        scales = (bone_lengths @ self.scales.flatten(1)).unflatten(-1, self.scales.shape[1:])
+        axes = torch.cat((joints.rotations, helpers), dim=-3) * scales
+        origins = _at(joints.positions, _ORIGIN_NODES, -2).unsqueeze(-1)
         return torch.cat((axes, origins), dim=-1).transpose(-3, -2).flatten(-2)
-
-    def _scales(self, bone_lengths: Tensor) -> Tensor:
-        """Return (*batch, 36, 3): along each frame as its bone, across as the whole hand."""
-        size = bone_lengths.sum(-1, keepdim=True) / self.total_length
-        along = torch.cat((size, bone_lengths / self.lengths), dim=-1)
-        meeting = (along[..., _HELPER_PARENTS] + along[..., _HELPERS]) / 2
-        along = torch.cat((along, meeting), dim=-1)
-        across = size.expand_as(along)
-        return torch.stack((along, across, across), dim=-1)
 
 
 @lru_cache(maxsize=1)
@@ -189,28 +179,37 @@ def load_hand_mesh() -> HandMesh:
         raise InputError(f"the hand surface {_ASSET} cannot be read: {error}") from error
 
 
-def _relative(rotations: Tensor) -> Tensor:
-    """Return (*batch, 15, 3, 3): at each bending joint the second bone seen from the first."""
-    before = rotations[..., _HELPER_PARENTS, :, :]
-    return before.transpose(-1, -2) @ rotations[..., _HELPERS, :, :]
+def _scales(bone_lengths: Tensor, rest_lengths: Tensor) -> Tensor:
+    """Return (*batch, 36, 1, 3): along each frame as its bone, across as the whole hand."""
+    size = bone_lengths.sum(-1, keepdim=True) / rest_lengths.sum()
+    along = torch.cat((size, bone_lengths / rest_lengths), dim=-1)
+    meeting = (_at(along, _HELPER_PARENTS, -1) + _at(along, _HELPERS, -1)) / 2
+    along = torch.cat((along, meeting), dim=-1)
+    across = size.expand_as(along)
+    return torch.stack((along, across, across), dim=-1).unsqueeze(-2)
+
+
+def _bends(rotations: Tensor) -> tuple[Tensor, Tensor]:
+    """Return at each bending joint (*batch, 15, 3, 3) the first bone, and the second from it."""
+    first = _at(rotations, _HELPER_PARENTS, -3)
+    return first, first.transpose(-1, -2) @ _at(rotations, _HELPERS, -3)
+
+
+def _at(values: Tensor, nodes: Tensor, axis: int) -> Tensor:
+    return values.index_select(axis, nodes.to(values.device))
 
 
 def _half_turn(rotation: Tensor) -> Tensor:
     """Return the rotation about the same axis by half the angle, for angles below 180 degrees.
 
     With c the cosine of the half angle, from Rodrigues' formula:
-    c I + (sym(R) - cos I) / (2 (1 + c)) + (R - R^T) / (4 c); smooth at the identity.
+    ((1 + 2 c) (R + 2 c I) - R^T) / (4 c (1 + c)); smooth at the identity.
     """
     trace = rotation.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-    half_cosine = torch.sqrt((trace + 1.0).clamp_min(1e-6)) / 2.0
-    transposed = rotation.transpose(-1, -2)
+    twice = torch.sqrt((trace + 1.0).clamp_min(1e-6))  # 2 c
     identity = torch.eye(3, dtype=rotation.dtype, device=rotation.device)
-    symmetric = (rotation + transposed) / 2.0 - (trace - 1.0) / 2.0 * identity
-    return (
-        half_cosine * identity
-        + symmetric / (2.0 * (1.0 + half_cosine))
-        + (rotation - transposed) / (4.0 * half_cosine)
-    )
+    sides = (1.0 + twice) * (rotation + twice * identity) - rotation.transpose(-1, -2)
+    return sides / (twice * (twice + 2.0))
 
 
 def _check_side(side: str) -> None:
