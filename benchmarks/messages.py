@@ -1,7 +1,7 @@
 """How long it takes to make and serialise all messages of an image with two hands.
 
-Without ROS the bytes are those of rosbags, which are what the node publishes of the markers, the
-largest; in a sourced workspace rclpy's own messages are filled and published beside them.
+Without ROS the bytes are those of rosbags, which are what the node publishes; in a sourced
+workspace they are published, and rclpy's own messages filled and published beside them.
 
     python benchmarks/messages.py
 """
@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from hand_pose_ros.runtime.surface import surfaces_of
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "gestures.mcap"
 REPEATS = 300
+_SMALL = ["HandPoseArray", "JointState", "TFMessage"]
 
 
 def two_hands() -> FrameEstimate:
@@ -75,17 +76,24 @@ def of_rosbags(frame: FrameEstimate) -> dict[str, Any]:
         return [serialized(message) for name in names for message in make[name]()]
 
     rows = {name: milliseconds(lambda name=name: written([name])) for name in make}
-    return {**rows, "all": milliseconds(lambda: written(list(make)))}
+    rows["all"] = milliseconds(lambda: written(list(make)))
+    writer = MarkerWriter(rosbags_types())
+
+    def posed_and_written() -> list[bytes]:
+        markers = writer.markers(frame, surfaces_of(frame.hands))
+        return [*written(_SMALL), serialized(markers)]
+
+    return {**rows, "surfaces and all": milliseconds(posed_and_written)}
 
 
 def of_rclpy(frame: FrameEstimate) -> dict[str, Any]:
-    """Return the times to fill and publish, as the node does: markers as bytes."""
+    """Return the times to fill and publish, as the node does, as bytes, and by rclpy."""
     types = rclpy_types()
     import rclpy
 
     rclpy.init()
     node = rclpy.create_node("messages")
-    make, packed = makers(frame, types), makers(frame, rosbags_types())["MarkerArray"]
+    make, packed = makers(frame, types), makers(frame, rosbags_types())
     publishers = {name: node.create_publisher(getattr(types, name), name, 5) for name in make}
     received: list[Any] = []
     kept = [node.create_subscription(getattr(types, n), n, received.append, 5) for n in make]
@@ -94,17 +102,15 @@ def of_rclpy(frame: FrameEstimate) -> dict[str, Any]:
         for message in make[name]():
             publishers[name].publish(message)
 
-    def markers_sent() -> None:
-        for message in packed():
-            publishers["MarkerArray"].publish(serialized(message))
-
-    def all_sent() -> None:
-        for name in make:
-            markers_sent() if name == "MarkerArray" else sent(name)
+    def bytes_sent(names: Iterable[str]) -> None:
+        for name in names:
+            for message in packed[name]():
+                publishers[name].publish(serialized(message))
 
     rows: dict[str, Any] = {MESSAGES[name]: milliseconds(lambda n=name: sent(n)) for name in make}
-    rows["MarkerArray as bytes"] = milliseconds(markers_sent)
-    rows["all, as the node"] = milliseconds(all_sent)
+    for name in make:
+        rows[f"{name} as bytes"] = milliseconds(lambda n=name: bytes_sent([n]))
+    rows["all, as the node"] = milliseconds(lambda: bytes_sent(make))
     rclpy.spin_once(node, timeout_sec=1.0)
     assert received, f"nothing came to {len(kept)} subscriptions"
     rclpy.shutdown()
