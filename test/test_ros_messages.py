@@ -6,13 +6,15 @@ import importlib
 
 import numpy as np
 import pytest
+from rosbags.serde import SerdeError
 
 from hand_pose_ros.errors import InputError, UnavailableError
 from hand_pose_ros.resources import interface_folder
 from hand_pose_ros.ros import messages
 from hand_pose_ros.ros.conversions import SIDE_CODES
 from hand_pose_ros.ros.messages import MESSAGES, OWN_MESSAGES, message_name
-from hand_pose_ros.ros.typestore import PackedPoints, rosbags_types, typestore
+from hand_pose_ros.ros.packing import PackedPoints
+from hand_pose_ros.ros.typestore import rosbags_types, typestore
 from hand_pose_ros.runtime.estimate import ScaleSource
 
 
@@ -85,6 +87,39 @@ def test_packed_points_have_the_bytes_of_a_list_of_points(count: int, namespace:
     back = store.deserialize_cdr(array(packed), MESSAGES["MarkerArray"])
     got = [(point.x, point.y, point.z) for point in back.markers[2].points]
     np.testing.assert_array_equal(np.array(got).reshape(-1, 3), positions[order])
+
+
+def test_packed_lists_have_the_bytes_of_plain_ones() -> None:
+    types, store = rosbags_types(), typestore()
+    names = ("", "a", "index", "hand_right_12", "\u00e9t\u00e9")
+    colors = [types.ColorRGBA(r=0.5, a=1.0), types.ColorRGBA(b=0.25)]
+    points = types.points(np.random.default_rng(0).standard_normal((21, 3)), np.arange(21))
+
+    def written(texts: object, shades: object, places: object) -> list[bytes]:
+        position = np.arange(3.0)
+        messages = [
+            types.JointState(name=texts, position=position, effort=position[:1]),
+            types.Marker(ns="abc", points=places, colors=shades, text="b"),
+            types.HandPoseArray(hands=[types.HandPose(id="12", keypoints=places)] * 2),
+        ]
+        return [bytes(store.serialize_cdr(each, message_name(each))) for each in messages]
+
+    for count in range(1, len(names) + 1):
+        packed = types.texts(names[:count]), types.colors(colors), points
+        assert written(*packed) == written(list(names[:count]), colors, list(points))
+
+
+@pytest.mark.parametrize("order", [[0, 3], [-1]])
+def test_packed_points_refuse_positions_that_are_not_there(order: list[int]) -> None:
+    with pytest.raises(InputError, match="there are 3"):
+        rosbags_types().points(np.eye(3), np.array(order))
+
+
+def test_packed_points_of_another_number_than_the_field_has_are_refused() -> None:
+    types = rosbags_types()
+    hand = types.HandPose(keypoints=types.points(np.eye(3), np.arange(3)))
+    with pytest.raises(SerdeError, match="3 elements; it must have 21"):
+        typestore().serialize_cdr(hand, MESSAGES["HandPose"])
 
 
 def test_packed_points_compare_like_lists() -> None:

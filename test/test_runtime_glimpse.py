@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from test_runtime_lift import CAMERA, detections
 
 from hand_pose_ros.hand.camera import Camera
 from hand_pose_ros.hand.kinematics import HandParameters, forward_kinematics
-from hand_pose_ros.hand.placing import euler_angles, place_joints
+from hand_pose_ros.hand.placing import euler_angles, place_joints, quaternion
 from hand_pose_ros.hand.rotations import euler_from_matrix, matrix_from_euler
 from hand_pose_ros.models.keypoints import canonical_frame
 from hand_pose_ros.models.landmark_network import SIDE
@@ -157,3 +158,14 @@ def test_angles_on_numpy_are_those_on_pytorch(angles):
     rotation = matrix_from_euler(torch.tensor(angles, dtype=torch.float64))
     expected = euler_from_matrix(rotation).numpy()
     np.testing.assert_allclose(euler_angles(rotation.numpy()), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-4, 90.0, 179.999, 180.0])
+def test_the_quaternion_of_a_rotation_turns_as_it_does(degrees: float) -> None:
+    axes = [*np.eye(3), *-np.eye(3), *np.random.default_rng(0).standard_normal((50, 3))]
+    for axis in axes:
+        turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis)).as_matrix()
+        found = quaternion(turn)
+        np.testing.assert_allclose(Rotation.from_quat(found).as_matrix(), turn, atol=1e-12)
+        assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-12)
+        assert found[3] >= 0.0

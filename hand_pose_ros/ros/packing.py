@@ -131,8 +131,9 @@ def _pack_numbers(store: Typestore, name: str, leaves: Sequence[tuple[str, str]]
 
 
 def _leaves(store: Typestore, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the dotted path and the type of each number in a message; other parts as "" types."""
-    for field, (node, content) in store.fielddefs[name][1]:
+    """Yield the dotted path and the type of each number and text in a message; "" for a list."""
+    fields: Sequence[tuple[str, Any]] = store.fielddefs[name][1]
+    for field, (node, content) in fields:
         if node == Nodetype.NAME:
             for path, kind in _leaves(store, content):
                 yield f"{field}.{path}", kind

@@ -6,7 +6,7 @@ Our own messages are read from the `.msg` files that the ROS build uses: there i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def _with_defaults(store: Typestore, name: str) -> type:
 
 def _defaults(store: Typestore, name: str) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """Return the default of each field that is a number or text, and what makes the others."""
-    fields = store.fielddefs[name][1]
+    fields: Sequence[tuple[str, Any]] = store.fielddefs[name][1]
     constants = {
         field: _ZEROS.get(content[0], 0)
         for field, (node, content) in fields
