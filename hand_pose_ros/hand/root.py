@@ -93,6 +93,7 @@ def metric_root(
     """
     points, rays, weights = _checked(points, rays, weights)
     rows, across, depths = _rows(points, rays), points[:, :2].T, points[:, 2]
+    measured, expected = rows[_RAY], rows[_EXPECTED]
     nearest = NEAREST - depths.min()
     translation = _robust_start(rows, weights)
     used = weights
@@ -100,8 +101,8 @@ def metric_root(
         if not translation[2] >= nearest:
             return _guess(points, rays, weights, nearest)
         placed = depths + translation[2]
-        np.divide(across + translation[:2, None], placed, out=rows[_EXPECTED])
-        apart = np.square(rows[_EXPECTED] - rows[_RAY])
+        np.divide(across + translation[:2, None], placed, out=expected)
+        apart = np.square(expected - measured)
         used = weights * _robust_weight(apart[0] + apart[1], weights)
         previous, translation = translation, _solve(rows, used / (placed * placed))
         if abs(translation[2] - previous[2]) < CONVERGED:
@@ -244,7 +245,8 @@ def _robust_weight(squares: npt.NDArray, weights: npt.NDArray) -> npt.NDArray[np
 
     The median length of a 2D normal error is 1.18 standard deviations of one axis.
     """
-    trusted = np.sort(squares[weights > 0.0])
+    trusted = squares.copy() if weights is _ALIKE else squares[weights > 0.0]
+    trusted.sort()
     scale = max(float(trusted[len(trusted) // 2]) / 1.1774**2, MIN_SCALE**2)
     return np.square(np.maximum(1.0 - squares / (TUKEY**2 * scale), 0.0))
 
