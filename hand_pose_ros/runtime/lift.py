@@ -178,15 +178,18 @@ class ModelLift:
         """Return what the network is given of an image: of glimpses, or of looks of its own."""
         glimpses = self._glimpses(detections)
         if glimpses:
-            frame = frame_of([glimpse.view for glimpse in glimpses])
+            views = [glimpse.view for glimpse in glimpses]
             pooled = np.stack([glimpse.pooled for glimpse in glimpses])
-            half_widths = np.array([g.view.half_width for g in glimpses], np.float32)
+            half_widths = np.array([view.half_width for view in views], np.float32)
+            R = np.array([view.R_view_camera for view in views], np.float32)
+            frame = frame_of(views) if self.condition == "fused" else None
         else:
             rays = observe(detections, camera).rays
             frame = canonical_frame(rays, turn=torch.full((len(detections),), self._turn))
             patches, half_widths = look(detections, camera, image_rgb, frame, self._scale)
             (pooled,) = self._pool(patches)
-        arrays = [pooled, half_widths, frame.R_canonical_camera.numpy()]
+            R = frame.R_canonical_camera.numpy()
+        arrays = [pooled, half_widths, R]
         if self.condition == "fused":
             arrays.append(canonical_view(observe(detections, camera), frame).features.numpy())
         return arrays
