@@ -51,6 +51,16 @@ def add_views(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_correction(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-correction`: landmarks as the landmark network says."""
+    parser.add_argument(
+        "--no-correction",
+        dest="corrected",
+        action="store_false",
+        help="leave the landmarks of still images where the landmark network puts them",
+    )
+
+
 def add_hand_scale(parser: argparse.ArgumentParser) -> None:
     """Add `--hand-scale`."""
     parser.add_argument(

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 
 from hand_pose_ros.cli import evaluate_bag, evaluate_dataset
-from hand_pose_ros.cli.arguments import add_detector, add_engine, add_models, add_views
+from hand_pose_ros.cli.arguments import (
+    add_correction,
+    add_detector,
+    add_engine,
+    add_models,
+    add_views,
+)
 from hand_pose_ros.cli.evaluate_check import add_check_arguments, run_check
 
 PEERS = ("mediapipe",)
@@ -41,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser)
     add_engine(parser)
     add_views(parser)
+    add_correction(parser)
     evaluate_dataset.add_arguments(parser)
     evaluate_bag.add_arguments(parser)
 

@@ -160,6 +160,7 @@ def _job(args: argparse.Namespace, path: Path, format: str) -> DatasetJob:
         args.engine,
         args.views,
         args.given or next(iter(GIVEN)),
+        args.corrected,
     )
     split = args.split or FORMATS[format].default_split
     job = DatasetJob(path, format, split, config, files)

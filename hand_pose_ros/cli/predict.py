@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hand_pose_ros.cli.arguments import add_detector, add_hand_scale, add_model, add_views
+from hand_pose_ros.cli.arguments import (
+    add_correction,
+    add_detector,
+    add_hand_scale,
+    add_model,
+    add_views,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
     add_model(parser)
     add_views(parser)
+    add_correction(parser)
     add_hand_scale(parser)
 
 
@@ -36,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     lift = still_lift(args.model, args.engine)
     found = predict_folder(
         args.folder,
-        still_detector(2, args.views, args.detector, args.engine),
+        still_detector(2, args.views, args.detector, args.engine, args.corrected),
         lift,
         args.hand_scale,
         lambda samples, count: frames_bar(samples, count, unit="image"),

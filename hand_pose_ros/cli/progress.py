@@ -44,14 +44,20 @@ def video_detector(config: DetectorConfig, engine: str) -> Detector:
 
 
 def still_detector(
-    max_hands: int, views: int, name: str = "mediapipe", engine: str = "auto"
+    max_hands: int,
+    views: int,
+    name: str = "mediapipe",
+    engine: str = "auto",
+    corrected: bool = False,
 ) -> StillDetector:
     """Return a detector for still images that has run once."""
     from hand_pose_ros.runtime.still import StillDetector
     from hand_pose_ros.runtime.warm_up import calm_start, warm_up
 
     with calm_start():
-        detector = StillDetector(max_hands, views, detector=name, engine=engine)
+        detector = StillDetector(
+            max_hands, views, detector=name, engine=engine, corrected=corrected
+        )
         warm_up(detector)
     return detector
 

@@ -9,6 +9,7 @@ Source: Zhang et al. 2020, MediaPipe Hands (the full network of the 0.10 release
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -111,11 +112,20 @@ class LandmarkTrunk(nn.Module):
 
     def forward(self, image: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch feature y2 x2"]:
         """Return the last map of RGB images in 0..1, of sides that are multiples of `STRIDE`."""
+        return self.maps(image)[0]
+
+    def maps(
+        self, image: Float[Tensor, "batch 3 y x"], behind: Sequence[int] = ()
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the last map, as `forward` does, and those behind some of `BLOCKS`."""
         hidden = functional.relu6(self.stem_each(functional.relu6(self.stem(image))))
         hidden = self.stem_narrow(hidden)
-        for block in self.blocks:
+        inner = []
+        for number, block in enumerate(self.blocks):
             hidden = block(hidden)
-        return functional.relu6(self.each(functional.relu6(self.widen(hidden))))
+            if number in behind:
+                inner.append(hidden)
+        return functional.relu6(self.each(functional.relu6(self.widen(hidden)))), inner
 
 
 class LandmarkNetwork(nn.Module):

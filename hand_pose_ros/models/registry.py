@@ -73,6 +73,12 @@ HANDS_WEIGHTS = "hands.safetensors"
 
 HANDS_SHA256 = "f9dc8fa79900da87afc3845bc6671988dfe44c4cbb73f956baf4c108b73c5780"
 
+CORRECTION_WEIGHTS = (
+    "correction.safetensors",
+    "2aac1b940bb7c763d064e0ea822686f52e16996fe11e846b972391486b3fea23",
+)
+"""The file of the landmarks' correction, and its sha256."""
+
 
 def model_entry(name: str) -> ModelEntry:
     """Return a row of `MODELS`.

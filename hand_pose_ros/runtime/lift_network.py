@@ -19,6 +19,7 @@ from hand_pose_ros.models.keypoints import (
     KeypointObservation,
     canonical_view,
 )
+from hand_pose_ros.models.landmark_correction import MAPS, LandmarkCorrection, gather
 from hand_pose_ros.models.landmark_network import SIDE, LandmarkNetwork
 from hand_pose_ros.models.lifter import POINTS, Lifted, Lifter, SamplingConfig
 
@@ -142,6 +143,22 @@ class LookNetwork(torch.nn.Module):
         """Return landmarks, presence, handedness, world (see `LandmarkNetwork`) and the vector."""
         pooled = self.network.pool(as_planes(patch))
         return (*self.network.read(pooled), pooled)
+
+
+class CorrectNetwork(torch.nn.Module):
+    """The landmark network, and the correction of what it reads out: patches as above in."""
+
+    def __init__(self, network: LandmarkNetwork, correction: LandmarkCorrection) -> None:
+        super().__init__()
+        self.network, self.correction = network, correction
+
+    def forward(self, patch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the corrected places (row, 21, 2) [px], and how sure they are, see there."""
+        last, inner = self.network.trunk.maps(as_planes(patch), MAPS)
+        pooled = last.mean(dim=(2, 3))
+        landmarks, _ = self.network.points(pooled)
+        places, spread = self.correction(landmarks, pooled, gather(inner, landmarks))
+        return places, spread
 
 
 class FindNetwork(torch.nn.Module):

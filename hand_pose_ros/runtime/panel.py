@@ -42,6 +42,7 @@ class PanelConfig:
         engine: how networks are executed.
         views: how often a hand is looked at.
         given: key of `GIVEN`.
+        corrected: whether landmarks are corrected, see `runtime.correct`; the peer's never are.
 
     Raises:
         InputError: no such `given`.
@@ -53,6 +54,7 @@ class PanelConfig:
     engine: str = AUTO
     views: int = 12
     given: str = "labelled"
+    corrected: bool = True
 
     def __post_init__(self) -> None:
         if self.given not in GIVEN:
@@ -123,10 +125,13 @@ class HandPanel:
         key = (who, hands)
         if key not in self._detectors:
             views, name, engine = self._config.views, self._config.detector, self._config.engine
+            corrected = self._config.corrected
             if who == PEER:
-                views, name, engine = 0, PEER, AUTO
+                views, name, engine, corrected = 0, PEER, AUTO, False
             with calm_start():
-                detector = StillDetector(hands, views, detector=name, engine=engine)
+                detector = StillDetector(
+                    hands, views, detector=name, engine=engine, corrected=corrected
+                )
                 warm_up(detector)
             self._detectors[key] = detector
         return self._detectors[key]

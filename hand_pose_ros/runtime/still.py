@@ -19,6 +19,7 @@ from hand_pose_ros.data.boxes import box_around, overlap
 from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.runtime.config import DetectorConfig
+from hand_pose_ros.runtime.correct import LandmarkCorrector
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO
 from hand_pose_ros.runtime.finders import make_finder
@@ -68,6 +69,8 @@ class StillDetector:
         views: how often a hand is looked at, a key of `VIEWS`.
         detector: what finds the hands, one of `registry.DETECTORS`.
         engine: how our own networks are executed.
+        corrected: whether landmarks are moved to where a second look says, see `correct`; not
+            where there are no views.
     """
 
     def __init__(
@@ -78,12 +81,14 @@ class StillDetector:
         min_presence: float = 0.5,
         detector: str = "mediapipe",
         engine: str = AUTO,
+        corrected: bool = False,
     ) -> None:
         config = DetectorConfig(max_hands, min_detection, min_presence, name=detector)
         if views not in VIEWS:
             raise ConfigError(f"views is {views}; it must be one of {sorted(VIEWS)}")
         self._views, self._min_presence = VIEWS[views], config.min_presence
         self._finder = make_finder(config, engine)
+        self._corrector = LandmarkCorrector(engine) if corrected and self._views else None
 
     def detect(self, image_rgb: npt.NDArray[Any]) -> list[Detection]:
         """Return the hands in an RGB image (H, W, 3) uint8, the surest first."""
@@ -153,7 +158,7 @@ class StillDetector:
         return [best] if sure or best.score >= self._min_presence else []
 
     def _refined(self, image_rgb: npt.NDArray[np.uint8], hand: Detection) -> Detection:
-        """Return the median of the hand over the views."""
+        """Return the median of the hand over the views, corrected where that is asked for."""
         if not self._views:
             return hand
         region = Region.of_keypoints(hand.keypoints_px)
@@ -161,7 +166,8 @@ class StillDetector:
             (replace(region, side=region.side * scale).turned(turn), flip)
             for turn, scale, flip in self._views
         ]
-        return median_detection(self._finder.look(image_rgb, views))
+        found = median_detection(self._finder.look(image_rgb, views))
+        return found if self._corrector is None else self._corrector(image_rgb, found, views)
 
 
 def median_detection(seen: Sequence[Detection]) -> Detection:

@@ -13,9 +13,11 @@ from hand_pose_ros.models.detector import HandDetector
 from hand_pose_ros.models.encoders import MEDIAPIPE
 from hand_pose_ros.models.image import ImageEncoder
 from hand_pose_ros.models.keypoints import KeypointEncoder
+from hand_pose_ros.models.landmark_correction import LandmarkCorrection
 from hand_pose_ros.models.landmark_network import LandmarkNetwork
 from hand_pose_ros.models.lifter import Lifter, LifterConfig
 from hand_pose_ros.models.registry import (
+    CORRECTION_WEIGHTS,
     HANDS_SHA256,
     HANDS_WEIGHTS,
     TEMPORAL_WEIGHTS,
@@ -53,6 +55,18 @@ def load_hand_networks() -> tuple[HandDetector, LandmarkNetwork]:
     networks.eval().requires_grad_(False)
     landmarks.weights_sha256 = HANDS_SHA256
     return detector, landmarks
+
+
+def load_correction() -> LandmarkCorrection:
+    """Return the correction of landmarks that ships, ready to run.
+
+    Raises:
+        InputError: its file is missing, or is not the one that shipped.
+    """
+    _, tensors = read_weights(_checked("the landmarks' correction", *CORRECTION_WEIGHTS))
+    correction = LandmarkCorrection()
+    correction.load_state_dict(tensors)
+    return correction.eval().requires_grad_(False)
 
 
 def load_temporal() -> TemporalTransformer:

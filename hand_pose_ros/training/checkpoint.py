@@ -75,10 +75,19 @@ def export_hand_networks(
 ) -> None:
     """Write the networks of our detector in half precision, in which MediaPipe's are exact."""
     networks = torch.nn.ModuleDict({"detector": detector, "landmarks": landmarks})
-    half = {name: tensor.half().contiguous() for name, tensor in networks.state_dict().items()}
+    _export(path, networks, "detector, landmarks")
+
+
+def export_correction(path: Path, correction: torch.nn.Module) -> None:
+    """Write the landmarks' correction in half precision."""
+    _export(path, correction, "correction")
+
+
+def _export(path: Path, network: torch.nn.Module, named: str) -> None:
+    half = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(half, partial, metadata={"networks": "detector, landmarks"})
+    save_file(half, partial, metadata={"networks": named})
     os.replace(partial, path)
 
 

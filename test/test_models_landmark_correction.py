@@ -1,0 +1,141 @@
+"""The correction of landmarks: what it gathers, how it begins, that it learns, where it moves."""
+
+import numpy as np
+import pytest
+import torch
+
+from hand_pose_ros.data.boxes import box_around
+from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.models.landmark_correction import AROUND, MAPS, LandmarkCorrection, gather
+from hand_pose_ros.models.landmark_network import BLOCKS, FEATURES, SIDE, LandmarkTrunk
+from hand_pose_ros.runtime import correct, still
+from hand_pose_ros.runtime.correct import LandmarkCorrector
+from hand_pose_ros.runtime.detect import Detection
+from hand_pose_ros.runtime.region import Region
+from hand_pose_ros.runtime.still import StillDetector
+from hand_pose_ros.runtime.weights import load_correction
+from hand_pose_ros.training.correction import (
+    CorrectionConfig,
+    SeenLandmarks,
+    corrected_errors,
+    train_correction,
+)
+
+
+def rows(count, seed=0):
+    """Landmarks that are off to where one of the gathered values says."""
+    generator = torch.Generator().manual_seed(seed)
+    true = 60.0 + 100.0 * torch.rand((count, 21, 2), generator=generator)
+    off = 2.0 * torch.randn((count, 21, 1), generator=generator)
+    landmarks = torch.cat((true + off, torch.zeros(count, 21, 1)), dim=-1)
+    around = torch.randn((count, 21, AROUND), generator=generator)
+    around[..., :64] = off
+    return SeenLandmarks(
+        landmarks, torch.rand((count, FEATURES), generator=generator), around, true
+    )
+
+
+def test_maps_are_those_behind_the_blocks():
+    trunk, image = LandmarkTrunk().eval(), torch.rand(1, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        last, inner = trunk.maps(image, MAPS)
+        torch.testing.assert_close(last, trunk(image))
+    assert [each.shape[1] for each in inner] == [BLOCKS[block].channels for block in MAPS]
+    assert [SIDE // each.shape[-1] for each in inner] == [4, 8, 16]
+
+
+def test_what_is_gathered_lies_around_the_landmark():
+    """On a map that holds its own coordinates the cells around a place are read back."""
+    cell, size = 8, SIDE // 8
+    centres = (torch.arange(size) + 0.5) * cell
+    x, y = centres.expand(size, size), centres.unsqueeze(1).expand(size, size)
+    landmarks = 40.0 + 140.0 * torch.rand(2, 21, 3)
+    seen = gather([torch.stack((x, y)).expand(2, -1, -1, -1)], landmarks).unflatten(-1, (2, 9))
+    steps = torch.tensor([(i, j) for j in (-cell, 0, cell) for i in (-cell, 0, cell)])
+    wanted = landmarks[..., :2].unsqueeze(2) + steps
+    torch.testing.assert_close(seen.transpose(-1, -2), wanted, atol=1e-3, rtol=0.0)
+
+
+def test_it_begins_with_the_landmarks_as_they_are():
+    seen = rows(3)
+    places, _ = LandmarkCorrection().eval()(seen.landmarks, seen.pooled, seen.around)
+    torch.testing.assert_close(places, seen.landmarks[..., :2])
+
+
+def test_it_learns_what_the_maps_show():
+    torch.manual_seed(0)
+    correction, seen, others = LandmarkCorrection(dropout=0.0), rows(256), rows(64, seed=1)
+    train_correction(correction, seen, CorrectionConfig(steps=60, batch=32))
+    before = others.errors(others.landmarks[..., :2]).mean()
+    assert corrected_errors(correction, others).mean() < 0.6 * before
+
+
+def test_rows_that_are_grossly_wrong_are_no_rows():
+    seen = rows(40)
+    wrong = SeenLandmarks(seen.landmarks + 100.0, seen.pooled, seen.around, seen.true)
+    with pytest.raises(InputError, match="0 rows are of use; a batch has 32"):
+        train_correction(LandmarkCorrection(), wrong, CorrectionConfig(batch=32))
+    with pytest.raises(ConfigError, match="batch is 0"):
+        CorrectionConfig(batch=0)
+
+
+def test_the_shipped_one_moves_landmarks_a_little():
+    correction, seen = load_correction(), rows(2)
+    with torch.inference_mode():
+        places, spread = correction(seen.landmarks, seen.pooled, seen.around)
+    moved = (places - seen.landmarks[..., :2]).norm(dim=-1)
+    assert 0.05 < moved.mean() < 30.0
+    assert spread.isfinite().all()
+
+
+@pytest.fixture
+def found():
+    angle = np.linspace(0.0, 6.0, 21)
+    keypoints = 128.0 + np.stack((50.0 * np.cos(angle), 70.0 * np.sin(angle)), axis=-1)
+    keypoints[[0, 9]] = (128.0, 200.0), (128.0, 120.0)
+    return Detection(
+        "right", 0.9, 0.9, keypoints, np.zeros(21), np.zeros((21, 3)), box_around(keypoints)
+    )
+
+
+def test_landmarks_move_by_a_share_to_the_median_of_the_views(monkeypatch, found):
+    """A program that always says the middle of the patch says that of the region."""
+    middle = np.full((21, 2), SIDE / 2.0, np.float32)
+
+    def program(patches):
+        return np.stack([middle] * len(patches)), np.zeros((len(patches), 21))
+
+    monkeypatch.setattr(correct, "compile_network", lambda *_: program)
+    region = Region(100.0, 90.0, 200.0)
+    views = [(region, False), (region.turned(30.0), True), (region.turned(-30.0), False)]
+    image = np.zeros((256, 256, 3), np.uint8)
+    moved = LandmarkCorrector("eager", share=0.25)(image, found, views)
+    wanted = 0.75 * found.keypoints_px + 0.25 * np.array((100.0, 90.0))
+    np.testing.assert_allclose(moved.keypoints_px, wanted, atol=1e-5)
+    np.testing.assert_allclose(moved.box, box_around(moved.keypoints_px))
+    np.testing.assert_array_equal(moved.world, found.world)
+
+
+def test_stills_are_corrected_where_that_is_asked_for(monkeypatch, found):
+    class Finder:
+        def find(self, image_rgb):
+            return [found]
+
+        def look(self, image_rgb, views):
+            return [found for _ in views]
+
+    class Moved:
+        def __init__(self, engine):
+            pass
+
+        def __call__(self, image_rgb, hand, views):
+            moved.append(len(views))
+            return hand
+
+    moved = []
+    monkeypatch.setattr(still, "make_finder", lambda config, engine: Finder())
+    monkeypatch.setattr(still, "LandmarkCorrector", Moved)
+    image = np.zeros((256, 256, 3), np.uint8)
+    for views, corrected in ((4, True), (4, False), (0, True)):
+        StillDetector(1, views, corrected=corrected).detect_one(image)
+    assert moved == [4]
