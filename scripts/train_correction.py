@@ -62,8 +62,8 @@ def samples(shards: list[Path], seed: int) -> Iterator[SynthSample]:
 
 def view(
     sample: SynthSample, hand: SynthHand, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the landmark network is shown of a hand, and where the joints are in it."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the landmark network is shown of a hand, and where and how deep joints are."""
     true = np.asarray(hand.keypoints_px, np.float64)
     radius = np.sqrt(np.square(true - true.mean(axis=0)).sum(-1).mean())
     followed = true + random.normal(0.0, POINT * radius, true.shape)
@@ -72,7 +72,9 @@ def view(
     region = replace(region, side=region.side * float(scale)).turned(float(turn))
     to_patch = region.to_patch(SIDE, bool(random.integers(2)))
     patch = shaken(warp(sample.image_rgb, to_patch, (SIDE, SIDE)), AugmentConfig(), random)
-    return patch, true @ to_patch[:, :2].T + to_patch[:, 2] + 0.5
+    z, pixels = hand.keypoints[:, 2], np.sqrt(abs(np.linalg.det(to_patch[:, :2])))
+    depth = (z - z[0]) / z.mean() * sample.camera.K[0, 0] * pixels
+    return patch, true @ to_patch[:, :2].T + to_patch[:, 2] + 0.5, depth
 
 
 def rows(
@@ -86,13 +88,14 @@ def rows(
         if hand.visible.sum() >= VISIBLE
     )
     while several := list(itertools.islice(views, ROWS)):
-        patches, true = (np.stack(part) for part in zip(*several, strict=True))
+        patches, true, depth = (np.stack(part) for part in zip(*several, strict=True))
         with torch.inference_mode():
             last, inner = network.trunk.maps(as_planes(torch.from_numpy(patches)), MAPS)
             pooled = last.mean(dim=(2, 3))
             landmarks, _ = network.points(pooled)
             around = gather(inner, landmarks)
-        seen = SeenLandmarks(landmarks, pooled, around.half(), torch.from_numpy(true).float())
+        truth = (torch.from_numpy(part).float() for part in (true, depth))
+        seen = SeenLandmarks(landmarks, pooled, around.half(), *truth)
         yield seen.take((seen.errors(landmarks[..., :2]) < GROSS).nonzero()[:, 0])
 
 

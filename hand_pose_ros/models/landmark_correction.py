@@ -1,8 +1,8 @@
-"""A second look at landmarks: how far each is off, by what the landmark network saw around it.
+"""A second look at landmarks: how far each is off and how deep, by what was seen around it.
 
 The landmark network reads its landmarks off one vector for the whole image. Here each landmark
 gathers what the network's inner maps hold where it was put, compares that with the others by
-attention, and is moved. The network that looks stays as it is.
+attention, and is moved and given a depth. The network that looks stays as it is.
 
 Source: Sun et al. 2013, Deep convolutional network cascade for facial point detection (a coarse
 answer refined by what is seen around it); Vaswani et al. 2017 (attention).
@@ -47,7 +47,7 @@ class LandmarkCorrection(nn.Module):
         self.point = nn.Parameter(0.1 * torch.randn(_POINTS, _WIDTH))
         self.dropout = nn.Dropout(2.0 * dropout)
         self.layers = nn.ModuleList(_Layer(dropout) for _ in range(_LAYERS))
-        self.norm, self.out = nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, 3)
+        self.norm, self.out = nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, 4)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -56,8 +56,11 @@ class LandmarkCorrection(nn.Module):
         landmarks: Float[Tensor, "batch 21 3"],
         pooled: Float[Tensor, "batch feature"],
         around: Float[Tensor, "batch 21 value"],
-    ) -> tuple[Float[Tensor, "batch 21 2"], Float[Tensor, "batch 21"]]:
-        """Return places [px] and the logarithm of how far they may be off, in radii of the hand.
+    ) -> tuple[Float[Tensor, "batch 21 2"], Float[Tensor, "batch 21"], Float[Tensor, "batch 21"]]:
+        """Return places [px], the logarithm of how far they may be off, and depths.
+
+        That is in radii of the hand. Depths grow away from the camera, up to a common offset, in
+        pixels at the hand's mean depth: over the focal length they are shares of it.
 
         Args:
             landmarks: x, y and relative depth [px], see `LandmarkNetwork.points`.
@@ -75,8 +78,9 @@ class LandmarkCorrection(nn.Module):
         hidden = hidden + self.pooled(self.dropout(self.pooled_norm(pooled))).unsqueeze(1)
         for layer in self.layers:
             hidden = layer(hidden)
-        moved, spread = self.out(self.norm(hidden)).split((2, 1), dim=-1)
-        return flat + _REACH * radius * moved, spread.squeeze(-1) - _SPREAD
+        moved, spread, deeper = self.out(self.norm(hidden)).split((2, 1, 1), dim=-1)
+        places = flat + _REACH * radius * moved
+        return places, spread.squeeze(-1) - _SPREAD, ((depth + deeper) * radius).squeeze(-1)
 
 
 def gather(

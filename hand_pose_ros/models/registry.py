@@ -75,7 +75,7 @@ HANDS_SHA256 = "f9dc8fa79900da87afc3845bc6671988dfe44c4cbb73f956baf4c108b73c5780
 
 CORRECTION_WEIGHTS = (
     "correction.safetensors",
-    "2aac1b940bb7c763d064e0ea822686f52e16996fe11e846b972391486b3fea23",
+    "b749d295e0be3476b7de9a3fbb63f8e16e3382014ff3da7b561013f0b9eaaa5d",
 )
 """The file of the landmarks' correction, and its sha256."""
 

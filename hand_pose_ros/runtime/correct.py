@@ -1,4 +1,4 @@
-"""Landmarks of still images, moved to where a second look at the maps around them says."""
+"""Landmarks of still images, by a second look at the maps around them: where, and how deep."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class LandmarkCorrector:
     def __call__(
         self, image_rgb: npt.NDArray[np.uint8], hand: Detection, views: Sequence[View]
     ) -> Detection:
-        """Return a hand of an RGB image (H, W, 3) with other keypoints, the rest as it was.
+        """Return a hand of an RGB image (H, W, 3) with other keypoints and with depths read anew.
+
+        The rest, the detector's own depths too, stays as it was.
 
         Args:
             image_rgb: the image.
@@ -53,11 +55,15 @@ class LandmarkCorrector:
         """
         to_patches = [region.to_patch(SIDE, mirrored) for region, mirrored in views]
         patches = [warp(image_rgb, to_patch, (SIDE, SIDE)) for to_patch in to_patches]
-        places, _ = self._program(np.stack(patches))
+        places, _, depths = self._program(np.stack(patches))
         said = [
             (place.astype(np.float64) - 0.5 - to_patch[:, 2]) @ np.linalg.inv(to_patch[:, :2]).T
             for place, to_patch in zip(places, to_patches, strict=True)
         ]
         moved = np.median(said, axis=0) - hand.keypoints_px
         keypoints = hand.keypoints_px + self._share * moved
-        return replace(hand, keypoints_px=keypoints, box=box_around(keypoints))
+        pixels = [np.sqrt(abs(np.linalg.det(to_patch[:, :2]))) for to_patch in to_patches]
+        depth = np.median(depths.astype(np.float64) / np.array(pixels)[:, None], axis=0)
+        return replace(
+            hand, keypoints_px=keypoints, box=box_around(keypoints), read_depth_px=depth
+        )

@@ -43,6 +43,8 @@ class Detection:
         world: (21, 3) the detector's own 3D points about the hand's centre, camera axes [m].
         box: (4,) x, y, width, height [px] around the keypoints.
         glimpse: what a network saw of the hand that a model can lift; None where nothing is kept.
+        read_depth_px: (21,) depth by a second look, see `correct`, up to an offset; over the focal
+            length it is a share of the hand's mean depth. None where there was none.
     """
 
     side: str
@@ -53,6 +55,7 @@ class Detection:
     world: npt.NDArray[np.float64]
     box: npt.NDArray[np.float64]
     glimpse: Glimpse | None = None
+    read_depth_px: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.side not in skeleton.SIDES:

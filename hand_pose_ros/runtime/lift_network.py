@@ -153,12 +153,14 @@ class CorrectNetwork(torch.nn.Module):
         self.network, self.correction = network, correction
 
     def forward(self, patch: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the corrected places (row, 21, 2) [px], and how sure they are, see there."""
+        """Return the corrected places (row, 21, 2) [px], how sure they are, and depths [px]."""
         last, inner = self.network.trunk.maps(as_planes(patch), MAPS)
         pooled = last.mean(dim=(2, 3))
         landmarks, _ = self.network.points(pooled)
-        places, spread = self.correction(landmarks, pooled, gather(inner, landmarks))
-        return places, spread
+        corrected: tuple[torch.Tensor, ...] = self.correction(
+            landmarks, pooled, gather(inner, landmarks)
+        )
+        return corrected
 
 
 class FindNetwork(torch.nn.Module):

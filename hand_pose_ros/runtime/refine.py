@@ -29,6 +29,10 @@ from hand_pose_ros.runtime.look import observe
 SHARE = 0.8
 """How far a joint moves to its ray: keypoints err sideways less than a lifter does, but do err."""
 
+READ_SHARE = 1.0 / 3.0
+"""Weight of the points of keypoints and depths that a second look read, beside those of two
+lifts: a third opinion, of a network that sees the image around each joint."""
+
 NOISE = 0.05
 """Standard deviation of the moved joints over the anchor bone; see `FitOptions.noise`."""
 
@@ -39,10 +43,12 @@ class RefinedLift:
     Args:
         lifts: one or more; two that see different things err differently.
         share: how far the joints are moved to the rays of their keypoints, 0 for not at all.
+        read_share: weight of the points of read depths (`Detection.read_depth_px`), where a
+            detection has them, against the mean of the lifts.
     """
 
-    def __init__(self, *lifts: Lift, share: float = SHARE) -> None:
-        self._lifts, self._share = lifts, share
+    def __init__(self, *lifts: Lift, share: float = SHARE, read_share: float = 0.0) -> None:
+        self._lifts, self._share, self._read_share = lifts, share, read_share
 
     def __call__(
         self,
@@ -58,8 +64,8 @@ class RefinedLift:
         rays = observe(detections, camera).rays.double().numpy()
         means = np.mean([[_points(hand) for hand in hands] for hands in several], axis=0)
         moved = [
-            towards_rays(points, seen, self._share)
-            for points, seen in zip(means, rays, strict=True)
+            towards_rays(self._with_read(points, seen, hand, camera), seen, self._share)
+            for points, seen, hand in zip(means, rays, detections, strict=True)
         ]
         fitted = fit_hand(torch.from_numpy(np.stack(moved)), options=FitOptions(noise=NOISE)).hand
         rows = (fitted.root_rotation, fitted.articulation, fitted.bone_lengths, fitted.offsets)
@@ -68,12 +74,25 @@ class RefinedLift:
             for hand, *parts in zip(lifted, *(row.numpy() for row in rows), strict=True)
         ]
 
+    def _with_read(
+        self,
+        points: npt.NDArray[np.float64],
+        rays: npt.NDArray[np.float64],
+        hand: Detection,
+        camera: Camera,
+    ) -> npt.NDArray[np.float64]:
+        if hand.read_depth_px is None or not self._read_share:
+            return points
+        read = points_of_depth(rays, hand.read_depth_px / camera.K[0, 0], points)
+        return points + self._read_share * (read - points)
+
 
 def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
     """Return what lifts the hands of unrelated images: a model of the table, and a fit.
 
     A model that sees the image takes several glances, and those that the table averages it with
-    are run beside it. The hands of one that sees the image alone are not drawn to keypoints.
+    are run beside it. The hands of one that sees the image alone are not drawn to keypoints; those
+    of one that sees both take the depths of a second look into account, too.
 
     Raises:
         ConfigError: no such model or engine.
@@ -86,7 +105,26 @@ def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
     lifts = [ModelLift.from_name(each, engine=engine) for each in names]
     if entry.condition != "keypoints":
         lifts = [glance for lift in lifts for glance in lift.glances()]
-    return RefinedLift(*lifts, share=share)
+    read_share = READ_SHARE if entry.condition == "fused" else 0.0
+    return RefinedLift(*lifts, share=share, read_share=read_share)
+
+
+def points_of_depth(
+    rays: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    like: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return wrist-relative joints (21, 3) on their rays, as large as others.
+
+    Args:
+        rays: (21, 2).
+        depth: (21,) over the mean depth of the hand, up to an offset.
+        like: (21, 3) joints of the same root-mean-square radius [m].
+    """
+    z = 1.0 + depth - depth.mean()
+    points = np.column_stack((rays * z[:, None], z))
+    size, wanted = (np.square(each - each.mean(axis=0)).sum() for each in (points, like))
+    return np.asarray((points - points[0]) * np.sqrt(wanted / size))
 
 
 def towards_rays(

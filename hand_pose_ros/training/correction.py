@@ -13,6 +13,7 @@ from hand_pose_ros.errors import ConfigError, InputError
 from hand_pose_ros.models.landmark_correction import LandmarkCorrection
 
 _LOG = logging.getLogger(__name__)
+_FORGIVEN = 0.7
 _SOFT = 0.01  # of the hand's radius: errors below it are about squared
 
 
@@ -50,12 +51,14 @@ class SeenLandmarks:
         pooled: (row, feature).
         around: (row, 21, value), half precision is enough.
         true: (row, 21, 2) where the landmarks are [px].
+        depth: (row, 21) how deep, see `LandmarkCorrection`, about the wrist [px].
     """
 
     landmarks: Tensor
     pooled: Tensor
     around: Tensor
     true: Tensor
+    depth: Tensor
 
     def take(self, rows: Tensor) -> SeenLandmarks:
         """Return some of the rows."""
@@ -74,13 +77,20 @@ class SeenLandmarks:
 
 
 def correction_loss(correction: LandmarkCorrection, seen: SeenLandmarks) -> Float[Tensor, ""]:
-    """Return the negative log likelihood of the errors (Laplace) and twice their mean."""
-    places, spread = correction(seen.landmarks, seen.pooled.float(), seen.around.float())
+    """Return the negative log likelihood of the errors (Laplace), and errors of place and depth.
+
+    Of an error that all depths of a hand have in common a part is forgiven: it moves no joint
+    against another.
+    """
+    places, spread, depth = correction(seen.landmarks, seen.pooled.float(), seen.around.float())
     centred = seen.true - seen.true.mean(dim=1, keepdim=True)
     radius = centred.square().sum(-1).mean(-1).sqrt().unsqueeze(-1)
     error = ((places - seen.true).square().sum(-1) / radius.square() + _SOFT**2).sqrt()
     spread = spread.clamp(-6.0, 3.0)
-    return (error * torch.exp(-spread) + 2.0 * spread).mean() + 2.0 * error.mean()
+    deep = depth - seen.depth
+    deep = (deep - _FORGIVEN * deep.mean(dim=1, keepdim=True)).abs() / radius
+    likelihood = (error * torch.exp(-spread) + 2.0 * spread).mean()
+    return likelihood + 2.0 * error.mean() + deep.mean()
 
 
 def train_correction(
