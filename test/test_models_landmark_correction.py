@@ -1,5 +1,7 @@
 """The correction of landmarks: what it gathers, how it begins, that it learns, where it moves."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -30,9 +32,8 @@ def rows(count, seed=0):
     landmarks = torch.cat((true + off, torch.zeros(count, 21, 1)), dim=-1)
     around = torch.randn((count, 21, AROUND), generator=generator)
     around[..., :64] = off
-    return SeenLandmarks(
-        landmarks, torch.rand((count, FEATURES), generator=generator), around, true
-    )
+    pooled = torch.rand((count, FEATURES), generator=generator)
+    return SeenLandmarks(landmarks, pooled, around, true, 20.0 * off[..., 0])
 
 
 def test_maps_are_those_behind_the_blocks():
@@ -58,8 +59,9 @@ def test_what_is_gathered_lies_around_the_landmark():
 
 def test_it_begins_with_the_landmarks_as_they_are():
     seen = rows(3)
-    places, _ = LandmarkCorrection().eval()(seen.landmarks, seen.pooled, seen.around)
+    places, _, depth = LandmarkCorrection().eval()(seen.landmarks, seen.pooled, seen.around)
     torch.testing.assert_close(places, seen.landmarks[..., :2])
+    torch.testing.assert_close(depth, seen.landmarks[..., 2] - seen.landmarks[:, :1, 2])
 
 
 def test_it_learns_what_the_maps_show():
@@ -68,11 +70,14 @@ def test_it_learns_what_the_maps_show():
     train_correction(correction, seen, CorrectionConfig(steps=60, batch=32))
     before = others.errors(others.landmarks[..., :2]).mean()
     assert corrected_errors(correction, others).mean() < 0.6 * before
+    with torch.inference_mode():
+        _, _, depth = correction(others.landmarks, others.pooled, others.around)
+    assert torch.corrcoef(torch.stack((depth.flatten(), others.depth.flatten())))[0, 1] > 0.8
 
 
 def test_rows_that_are_grossly_wrong_are_no_rows():
     seen = rows(40)
-    wrong = SeenLandmarks(seen.landmarks + 100.0, seen.pooled, seen.around, seen.true)
+    wrong = dataclasses.replace(seen, landmarks=seen.landmarks + 100.0)
     with pytest.raises(InputError, match="0 rows are of use; a batch has 32"):
         train_correction(LandmarkCorrection(), wrong, CorrectionConfig(batch=32))
     with pytest.raises(ConfigError, match="batch is 0"):
@@ -82,7 +87,7 @@ def test_rows_that_are_grossly_wrong_are_no_rows():
 def test_the_shipped_one_moves_landmarks_a_little():
     correction, seen = load_correction(), rows(2)
     with torch.inference_mode():
-        places, spread = correction(seen.landmarks, seen.pooled, seen.around)
+        places, spread, _ = correction(seen.landmarks, seen.pooled, seen.around)
     moved = (places - seen.landmarks[..., :2]).norm(dim=-1)
     assert 0.05 < moved.mean() < 30.0
     assert spread.isfinite().all()
@@ -103,7 +108,8 @@ def test_landmarks_move_by_a_share_to_the_median_of_the_views(monkeypatch, found
     middle = np.full((21, 2), SIDE / 2.0, np.float32)
 
     def program(patches):
-        return np.stack([middle] * len(patches)), np.zeros((len(patches), 21))
+        count = len(patches)
+        return np.stack([middle] * count), np.zeros((count, 21)), np.full((count, 21), 11.2)
 
     monkeypatch.setattr(correct, "compile_network", lambda *_: program)
     region = Region(100.0, 90.0, 200.0)
@@ -114,6 +120,8 @@ def test_landmarks_move_by_a_share_to_the_median_of_the_views(monkeypatch, found
     np.testing.assert_allclose(moved.keypoints_px, wanted, atol=1e-5)
     np.testing.assert_allclose(moved.box, box_around(moved.keypoints_px))
     np.testing.assert_array_equal(moved.world, found.world)
+    # 224 pixels of the patch are 200 of the image, for depths too.
+    np.testing.assert_allclose(moved.read_depth_px, 10.0)
 
 
 def test_stills_are_corrected_where_that_is_asked_for(monkeypatch, found):

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     ("model", "aligned_mm", "wrists_mm"),
-    [("keypoints", 7.5, 15.5), ("image", 7.5, 15.0), ("fused", 7.0, 13.5)],
+    [("keypoints", 7.2, 14.0), ("image", 7.5, 14.5), ("fused", 6.5, 12.5)],
 )
 def test_real_hands_stay_as_accurate_as_the_readme_says(model, aligned_mm, wrists_mm, shared_data):
     folder = shared_data / "real_hands"
     true = {sample.name: sample.keypoints for sample in read_folder(folder)}
-    found = predict_folder(folder, StillDetector(), still_lift(model))
+    found = predict_folder(folder, StillDetector(corrected=True), still_lift(model))
     result = score(
         {name: None if still is None else still.hand.keypoints for name, still in found.items()},
         true,

@@ -15,7 +15,14 @@ from hand_pose_ros.models import registry
 from hand_pose_ros.models.registry import ModelEntry
 from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.lift import LiftedHand, ModelLift
-from hand_pose_ros.runtime.refine import SHARE, RefinedLift, still_lift, towards_rays
+from hand_pose_ros.runtime.refine import (
+    READ_SHARE,
+    SHARE,
+    RefinedLift,
+    points_of_depth,
+    still_lift,
+    towards_rays,
+)
 
 K = np.array([[600.0, 0.0, 320.0], [0.0, 600.0, 240.0], [0.0, 0.0, 1.0]])
 CAMERA = Camera(K, 640, 480)
@@ -131,3 +138,26 @@ def test_stills_take_the_models_that_the_table_averages(monkeypatch):
     assert asked == [("fused", "eager"), ("keypoints", "eager"), ("image", "auto")]
     assert (len(fused._lifts), len(image._lifts)) == (4, 2)
     assert (fused._share, image._share) == (SHARE, 0.0)
+    assert (fused._read_share, image._read_share) == (READ_SHARE, 0.0)
+
+
+def test_points_of_true_depths_are_the_true_hand(seen):
+    true, _, _ = seen
+    rays, depth = true[:, :2] / true[:, 2:], true[:, 2] / true[:, 2].mean()
+    points = points_of_depth(rays, depth + 3.0, (true - true[0]) + 5.0)
+    np.testing.assert_allclose(points, true - true[0], atol=1e-9)
+
+
+def test_read_depths_draw_a_hand_to_the_truth_where_they_count(seen):
+    true, detection, wrong = seen
+    read = dataclasses.replace(detection, read_depth_px=600.0 * true[:, 2] / true[:, 2].mean())
+
+    def error(detection, read_share):
+        lift = RefinedLift(lambda *_: [wrong], read_share=read_share)
+        (hand,) = lift([detection], CAMERA)
+        points = placed(hand.root_rotation, hand.articulation)
+        return np.linalg.norm(points - (true - true[0]), axis=-1).mean()
+
+    plain = error(read, 0.0)
+    assert error(detection, 0.5) == plain
+    assert error(read, 0.5) < 0.8 * plain
