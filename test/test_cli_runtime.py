@@ -105,6 +105,19 @@ def test_predict_writes_the_hands_of_a_folder(photos, tmp_path, capsys):
     assert np.array(images["0.png"]["keypoints"]).shape == (21, 3)
 
 
+@pytest.mark.parametrize(("more", "corrected"), [([], True), (["--no-correction"], False)])
+def test_predict_corrects_landmarks_unless_told(photos, tmp_path, monkeypatch, more, corrected):
+    asked = []
+
+    def still_detector(*arguments):
+        asked.append(arguments)
+        return OneHand()
+
+    monkeypatch.setattr(progress, "still_detector", still_detector)
+    assert main(["predict", str(photos), "--out", str(tmp_path / "a.json"), *more]) == 0
+    assert asked == [(2, 12, "mediapipe", "auto", corrected)]
+
+
 def test_predict_says_early_where_it_cannot_write(photos, tmp_path, capsys):
     assert main(["predict", str(photos), "--out", str(tmp_path / "no" / "a.json")]) == 2
     assert "there is no folder" in capsys.readouterr().err
