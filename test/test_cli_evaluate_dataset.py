@@ -322,8 +322,9 @@ class Told(StillDetector):
 
     calls: ClassVar[list[tuple]]
 
-    def __init__(self, hands, views, *, detector, engine) -> None:
+    def __init__(self, hands, views, *, detector, engine, corrected) -> None:
         self.kind = (hands, views, detector)
+        assert corrected == (detector == "own")  # the peer's landmarks stay as they are
 
     def detect_one(self, image_rgb, box, side):
         Told.calls.append((*self.kind, box, side))

@@ -84,7 +84,7 @@ class LandmarkCorrection(nn.Module):
 
 
 def gather(
-    maps: Sequence[Float[Tensor, "batch channel y x"]], landmarks: Float[Tensor, "batch 21 3"]
+    maps: Sequence[Float[Tensor, "batch _ _ _"]], landmarks: Float[Tensor, "batch 21 3"]
 ) -> Float[Tensor, "batch 21 value"]:
     """Return the 3x3 cells of each map around each landmark, between cells in proportion.
 
