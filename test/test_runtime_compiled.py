@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -16,6 +19,8 @@ from hand_pose_ros.runtime.weights import load_model
 
 pytest.importorskip("numba")
 pytest.importorskip("threadpoolctl")
+
+import threadpoolctl
 
 from hand_pose_ros.runtime.compiled.hands import joints_of, seen_from_palm
 from hand_pose_ros.runtime.compiled.jit import silu
@@ -118,18 +123,107 @@ def test_engines_that_take_loops_take_them(engine) -> None:
         np.testing.assert_allclose(came, wanted.numpy(), atol=EXACT)
 
 
-def test_without_numba_the_engine_samples_and_says_so_once(monkeypatch, caplog) -> None:
-    monkeypatch.setattr(lift_program, "MODULES", ("a_module_that_is_not",))
-    lift_program._warn_of_missing.cache_clear()
+@pytest.mark.parametrize(
+    ("modules", "broken", "said"),
+    [
+        (("a_module_that_is_not",), "", "faster: pip install a_module_that_is_not"),
+        (("numba",), "broken for a test", "compiled loops fail here: broken for a test"),
+    ],
+)
+def test_where_loops_cannot_be_the_engine_samples_and_says_so_once(
+    modules, broken, said, monkeypatch, caplog
+) -> None:
+    def fail(*_) -> None:
+        raise ImportError(broken)
+
+    monkeypatch.setattr(lift_program, "MODULES", modules)
+    if broken:
+        monkeypatch.setattr(CompiledSampler, "warm_up", fail)
+    lift_program._warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             lift = ModelLift(*load_model("keypoints"), engine="torchscript")
-    assert [r.message for r in caplog.records if "a_module_that_is_not" in r.message] == [
-        "engine torchscript samples, too; compiled loops: pip install a_module_that_is_not"
+    assert [r.message for r in caplog.records if "engines sample" in r.message] == [
+        f"engines sample by themselves; {'' if broken else 'compiled loops would be '}{said}"
     ]
     inputs = seen(lift.network.lifter.config, 2)
     program = compile_sampler("torchscript", lift.network, inputs)
     assert not isinstance(program, CompiledSampler)
+
+
+def test_threads_that_share_a_sampler_get_their_own_answers() -> None:
+    _, lifter = load_model("keypoints")
+    sampler = CompiledSampler(lifter, SamplingConfig(), balanced_noise(8, torch.Generator()))
+    conditions, turns = (each.numpy() for each in seen(lifter.config, 2))
+    wanted = [sampler(conditions[i : i + 1], turns[i : i + 1]) for i in range(2)]
+    wrong = []
+
+    def ask(hand: int) -> None:
+        for _ in range(60):
+            came = sampler(conditions[hand : hand + 1], turns[hand : hand + 1])
+            same = (np.array_equal(a, b) for a, b in zip(came, wanted[hand], strict=True))
+            wrong.append(not all(same))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=ask, args=(hand,)) for hand in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(wrong) == 120 and not any(wrong)
+
+
+def test_the_threads_of_others_stay_as_they_were_whatever_happens(monkeypatch) -> None:
+    _, lifter = load_model("keypoints")
+    sampler = CompiledSampler(lifter, SamplingConfig(), balanced_noise(8, torch.Generator()))
+    during: list[int] = []
+
+    def fail(*_) -> None:
+        during.extend(blas.num_threads for blas in sampler._blas)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sampler, "_lift", fail)
+    with threadpoolctl.threadpool_limits(2):
+        with pytest.raises(ZeroDivisionError):
+            sampler.warm_up()
+        after = [blas.num_threads for blas in sampler._blas]
+    assert set(during) == {1} and set(after) == {2}
+
+
+def test_no_hands_are_no_rows() -> None:
+    _, lifter = load_model("keypoints")
+    sampler = CompiledSampler(lifter, SamplingConfig(), balanced_noise(8, torch.Generator()))
+    none = sampler(
+        np.zeros((0, lifter.config.condition), np.float32), np.zeros((0, 3, 3), np.float32)
+    )
+    assert [len(field) for field in none] == [0] * 6
+
+
+def test_machine_code_is_kept_by_source_and_only_of_a_few_versions(tmp_path, monkeypatch) -> None:
+    from hand_pose_ros.runtime.compiled import jit
+
+    for number in range(6):
+        monkeypatch.setattr(jit, "source_checksum", lambda number=number: str(number))
+        monkeypatch.setenv("HAND_POSE_CACHE", str(tmp_path))
+        jit._folder.cache_clear()
+        folder = jit._folder()
+        assert folder is not None and folder.is_dir()
+        os.utime(folder, (number, number))
+    assert len(list(tmp_path.iterdir())) == jit._KEPT
+    twice = jit.compiled(lambda x: 2 * x)
+    assert twice(2) == 4
+    assert list(folder.rglob("*.nbi"))
+    monkeypatch.setenv("HAND_POSE_CACHE", "off")
+    jit._folder.cache_clear()
+    assert jit._folder() is None
+    monkeypatch.setenv("HAND_POSE_CACHE", "/proc/nowhere")
+    jit._folder.cache_clear()
+    assert jit._folder() is None
+    jit._folder.cache_clear()
 
 
 # --- loops ------------------------------------------------------------------------------------

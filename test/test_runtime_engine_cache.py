@@ -174,7 +174,7 @@ def test_a_checksum_knows_weights_buffers_settings_and_inputs():
 
 def test_changed_code_is_another_checksum(monkeypatch):
     before = network_checksum(Scaled(), EXAMPLE)
-    monkeypatch.setattr(module, "_source_checksum", lambda: "changed")
+    monkeypatch.setattr(module, "source_checksum", lambda: "changed")
     assert network_checksum(Scaled(), EXAMPLE) != before
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_SQUARINGS = 8
+SQUARINGS = 8
 """Powers of 256: of an eigenvalue a tenth below the largest, some 1e-6 is left after them."""
 
 
@@ -98,7 +98,7 @@ def nearest_rotation(parameters: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*b
     powers = _unit(torch.stack(rows, dim=-1).unflatten(-1, (4, 4)))
     # The largest eigenvalue by size, too: all of them lie in [-1, 1] before.
     powers = powers + torch.eye(4, dtype=powers.dtype, device=powers.device)
-    for _ in range(_SQUARINGS // 2):
+    for _ in range(SQUARINGS // 2):
         squares = powers @ powers
         powers = _unit(squares @ squares)
     # All columns are multiples of the eigenvector; the longest is the most exact.

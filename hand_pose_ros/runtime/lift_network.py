@@ -221,12 +221,8 @@ class WholeNetwork(torch.nn.Module):
         *seen, noise = inputs
         network, encoder = self.network, self.network.encoder
         if isinstance(encoder, ImageEncoder):
-            patch, half_width, R, *features = seen
-            pooled = encoder.look.pool(as_planes(patch))
-            condition = encoder.condition(pooled, half_width, *features)
-        else:
-            view = canonical_view(KeypointObservation(*seen))
-            condition, R = encoder(view.features), view.R_canonical_camera
+            seen[0] = encoder.look.pool(as_planes(seen[0]))
+        condition, R = network.condition(*seen)
         lifted = network.lifter(condition, network.sampling, noise)
         return (*network.fields(lifted, R), lifted.points @ R)
 

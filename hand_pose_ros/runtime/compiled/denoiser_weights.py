@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from hand_pose_ros.models.denoiser import (
@@ -17,6 +18,7 @@ from hand_pose_ros.models.denoiser import (
 )
 from hand_pose_ros.runtime.compiled.jit import Array, Indices
 from hand_pose_ros.runtime.compiled.packing import columns, rows
+from hand_pose_ros.runtime.compiled.points import EPSILON, GROUPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,8 @@ class DenoiserWeights:
     """A denoiser's weights as the compiled loops take them, for any number of hypotheses."""
 
     def __init__(self, network: UNet1D) -> None:
+        norms = [module for module in network.modules() if isinstance(module, nn.GroupNorm)]
+        assert all(norm.num_groups == GROUPS and norm.eps == EPSILON for norm in norms)
         counts = [network.points]
         for _ in network.down:
             counts.append(-(-counts[-1] // 2))
@@ -84,7 +88,7 @@ def _sources(points: range | list[int], stride: int = 1) -> Indices:
     return np.array([around[at : at + 3] for at in range(0, len(points), stride)], np.int64)
 
 
-def _convolution(layer: torch.nn.Module, sources: Indices) -> Convolution:
+def _convolution(layer: nn.Module, sources: Indices) -> Convolution:
     assert isinstance(layer, PointConv)
     return Convolution(columns(layer.weight), rows(layer.bias), sources)
 
@@ -92,7 +96,7 @@ def _convolution(layer: torch.nn.Module, sources: Indices) -> Convolution:
 def _block(module: ResidualBlock, points: int) -> Block:
     bias, skip = module.convolve_out.bias, torch.zeros(0, module.convolve_out.out_channels)
     assert bias is not None
-    if isinstance(module.skip, torch.nn.Conv1d):
+    if isinstance(module.skip, nn.Conv1d):
         assert module.skip.bias is not None
         bias, skip = bias + module.skip.bias, module.skip.weight[:, :, 0].T
     return Block(

@@ -6,16 +6,17 @@ import numpy as np
 
 from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import EULER_SLOTS
+from hand_pose_ros.hand.rotations import SQUARINGS
 from hand_pose_ros.models.heads import FROM_ANCHOR_FIRST, PALM
 from hand_pose_ros.runtime.compiled.jit import Array, compiled, silu
 
-_ANGLES, _OFFSETS = len(skeleton.ARTICULATION), len(skeleton.OFFSETS)
-_BONES, _POINTS = len(skeleton.BONES), len(skeleton.KEYPOINTS)
-_PARENTS, _SLOTS = np.array(skeleton.PARENTS), np.array(EULER_SLOTS).reshape(_BONES, 3)
+ANGLES, OFFSETS = len(skeleton.ARTICULATION), len(skeleton.OFFSETS)
+BONES, POINTS = len(skeleton.BONES), len(skeleton.KEYPOINTS)
+_PARENTS, _SLOTS = np.array(skeleton.PARENTS), np.array(EULER_SLOTS).reshape(BONES, 3)
 _WRIST, _INDEX, _MIDDLE, _LITTLE = PALM
 _FROM_ANCHOR_FIRST = np.array(FROM_ANCHOR_FIRST)
-_SQUARINGS = 8
-_EPSILON, _TINY = np.float32(1e-5), np.float32(1e-12)
+EPSILON = 1e-5
+_TINY = np.float32(1e-12)
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)
 
 
@@ -42,7 +43,7 @@ def seen_from_palm(points: Array, palms: Array, features: Array) -> None:
             after, last = (axis + 1) % 3, (axis + 2) % 3
             palms[h, axis, 0], palms[h, axis, 1] = x[axis], y[axis]
             palms[h, axis, 2] = x[after] * y[last] - x[last] * y[after]
-        for p in range(_POINTS):
+        for p in range(POINTS):
             for axis in range(3):
                 total = np.float32(0.0)
                 for k in range(3):
@@ -61,7 +62,7 @@ def layer_norm(x: Array, weight: Array, shift: Array, out: Array) -> None:
         mean = total / np.float32(width)
         for i in range(width):
             squares += (x[h, i] - mean) * (x[h, i] - mean)
-        scale = _ONE / np.sqrt(squares / np.float32(width) + _EPSILON)
+        scale = _ONE / np.sqrt(squares / np.float32(width) + np.float32(EPSILON))
         for i in range(width):
             out[h, i] = (x[h, i] - mean) * scale * weight[i] + shift[i]
 
@@ -105,13 +106,13 @@ def hands_of(
         for i in range(limits.shape[0]):
             unit = (np.sin(read[h, 9 + i]) + _ONE) / _TWO
             limited[i] = unit * (limits[i, 1] - limits[i, 0]) + limits[i, 0]
-        for i in range(_ANGLES):
+        for i in range(ANGLES):
             articulation[h, i] = limited[i]
-        for i in range(_OFFSETS):
-            offsets[h, i] = limited[_ANGLES + i]
-        for bone in range(_BONES):
+        for i in range(OFFSETS):
+            offsets[h, i] = limited[ANGLES + i]
+        for bone in range(BONES):
             place = _FROM_ANCHOR_FIRST[bone]
-            lengths[h, bone] = limited[_ANGLES + _OFFSETS + place - 1] if place > 0 else _ONE
+            lengths[h, bone] = limited[ANGLES + OFFSETS + place - 1] if place > 0 else _ONE
 
 
 @compiled
@@ -119,19 +120,19 @@ def joints_of(
     roots: Array, articulation: Array, lengths: Array, offsets: Array, joints: Array
 ) -> None:
     """Write the joints (hand, 21, 3) about the wrist, as `hand.kinematics` places them."""
-    rotations = np.empty((_POINTS, 3, 3), np.float32)
+    rotations = np.empty((POINTS, 3, 3), np.float32)
     local = np.empty((3, 3), np.float32)
-    inputs = np.zeros(_ANGLES + _OFFSETS + 1, np.float32)  # the last is where nothing turns
+    inputs = np.zeros(ANGLES + OFFSETS + 1, np.float32)  # the last is where nothing turns
     for h in range(roots.shape[0]):
-        for i in range(_ANGLES):
+        for i in range(ANGLES):
             inputs[i] = articulation[h, i]
-        for i in range(_OFFSETS):
-            inputs[_ANGLES + i] = offsets[h, i]
+        for i in range(OFFSETS):
+            inputs[ANGLES + i] = offsets[h, i]
         for i in range(3):
             joints[h, 0, i] = np.float32(0.0)
             for j in range(3):
                 rotations[0, i, j] = roots[h, i, j]
-        for bone in range(_BONES):
+        for bone in range(BONES):
             node, parent = bone + 1, _PARENTS[bone + 1]
             _from_euler(inputs, bone, local)
             for i in range(3):
@@ -244,7 +245,7 @@ def _nearest_rotation(read: Array, h: int, out: Array) -> None:
     _scaled(powers)
     for i in range(4):
         powers[i, i] += _ONE
-    for _ in range(_SQUARINGS // 2):
+    for _ in range(SQUARINGS // 2):
         _squared(powers, squares)
         _squared(squares, powers)
         _scaled(powers)

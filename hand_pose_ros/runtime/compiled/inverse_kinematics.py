@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from hand_pose_ros.hand import skeleton
 from hand_pose_ros.models.heads import InverseKinematicsMLP
 from hand_pose_ros.runtime.compiled.hands import (
+    ANGLES,
+    BONES,
+    EPSILON,
+    OFFSETS,
     activated,
     hands_of,
     layer_norm,
@@ -53,9 +56,9 @@ class CompiledInverseKinematics:
         count = len(points)
         hands = (
             np.empty((count, 3, 3), np.float32),
-            np.empty((count, len(skeleton.ARTICULATION)), np.float32),
-            np.empty((count, len(skeleton.BONES)), np.float32),
-            np.empty((count, len(skeleton.OFFSETS)), np.float32),
+            np.empty((count, ANGLES), np.float32),
+            np.empty((count, BONES), np.float32),
+            np.empty((count, OFFSETS), np.float32),
         )
         product(inner, *self._head, self._read)
         hands_of(self._read, self._palms, self._limits, *hands)
@@ -67,6 +70,7 @@ def _block(block: nn.Module) -> tuple[Array, ...]:
     assert isinstance(block, nn.Sequential)
     norm, first, _, second = block
     assert isinstance(norm, nn.LayerNorm)
+    assert norm.eps == EPSILON
     assert isinstance(first, nn.Linear)
     assert isinstance(second, nn.Linear)
     return rows(norm.weight), rows(norm.bias), *dense(first), *dense(second)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from hand_pose_ros.runtime.engine.cache import checksum, default_cache, source_checksum
+
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 _CHUNK = 1024
 """Numbers at a time: with their scratch they stay in the cache next to the CPU."""
+_KIND, _KEPT = "loops", 4
+"""Name of the folders in the cache, and how many of them stay, of so many versions."""
 _LOG = logging.getLogger(__name__)
 _FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
 
@@ -24,21 +31,43 @@ _FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
 def compiled(function: Callable[..., Any]) -> Any:
     """Return a function as machine code, compiled at its first call for what it is given.
 
-    The code is kept beside the source or in the cache of the user, where one can be written.
+    The code is kept with what engines made, see `engine.cache`.
     """
     # What checks shapes and types in tests wraps functions; it is no machine code.
     plain = inspect.unwrap(function)
     made = numba.njit(plain, error_model="numpy", fastmath=_FASTMATH)
-    try:
-        made.enable_caching()
-    except RuntimeError as error:
-        _warn_of_no_cache(str(error))
+    if (folder := _folder()) is not None:
+        config: Any = numba.config
+        before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+        try:
+            made.enable_caching()
+        finally:
+            config.CACHE_DIR = before
     return made
 
 
 @functools.cache
-def _warn_of_no_cache(reason: str) -> None:
-    _LOG.warning("compiled loops are not kept, every start compiles them: %s", reason)
+def _folder() -> Path | None:
+    """Return where machine code of just this source is kept, None where nothing is.
+
+    Numba itself looks at the age of one file only, and a loop depends on several.
+    """
+    cache = default_cache().folder
+    if cache is None:
+        return None
+    version = checksum(f"{source_checksum()} {numba.__version__}".encode())
+    folder = cache / f"{_KIND}-{version[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.touch()
+        with tempfile.TemporaryFile(dir=folder):
+            others = sorted(cache.glob(f"{_KIND}-*"), key=lambda path: path.stat().st_mtime)
+        for old in others[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        _LOG.warning("compiled loops are not kept in %s: %s", folder, error)
+        return None
+    return folder
 
 
 @compiled

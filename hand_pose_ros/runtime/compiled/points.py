@@ -11,8 +11,8 @@ import numpy as np
 from hand_pose_ros.runtime.compiled.jit import Array, Indices, compiled, silu
 from hand_pose_ros.runtime.compiled.products import product
 
-_GROUPS = 8
-_EPSILON = np.float32(1e-5)
+GROUPS = 8
+EPSILON = 1e-5
 
 
 @compiled
@@ -26,7 +26,7 @@ def normalized(x: Array, weight: Array, shift: Array, values: Array) -> None:
         values: (batch, point * channel), written.
     """
     batch, points, channels = x.shape
-    size = channels // _GROUPS
+    size = channels // GROUPS
     count = np.float32(size * points)
     scales, shifts = np.empty(channels, np.float32), np.empty(channels, np.float32)
     for b in range(batch):
@@ -36,7 +36,7 @@ def normalized(x: Array, weight: Array, shift: Array, values: Array) -> None:
         for p in range(points):
             for c in range(channels):
                 shifts[c] += x[b, p, c]
-        for group in range(_GROUPS):
+        for group in range(GROUPS):
             total = np.float32(0.0)
             for c in range(group * size, (group + 1) * size):
                 total += shifts[c]
@@ -45,11 +45,11 @@ def normalized(x: Array, weight: Array, shift: Array, values: Array) -> None:
         for p in range(points):
             for c in range(channels):
                 scales[c] += (x[b, p, c] + shifts[c]) * (x[b, p, c] + shifts[c])
-        for group in range(_GROUPS):
+        for group in range(GROUPS):
             total = np.float32(0.0)
             for c in range(group * size, (group + 1) * size):
                 total += scales[c]
-            scale = np.float32(1.0) / np.sqrt(total / count + _EPSILON)
+            scale = np.float32(1.0) / np.sqrt(total / count + np.float32(EPSILON))
             for c in range(group * size, (group + 1) * size):
                 scales[c] = scale * weight[c]
                 shifts[c] = shifts[c] * scales[c] + shift[c]

@@ -142,7 +142,7 @@ def network_checksum(network: torch.nn.Module, example: tuple[torch.Tensor, ...]
     That is its weights, its settings, the code of its classes and of this package, and the shapes
     and types of its inputs but for their rows.
     """
-    digest = hashlib.sha256(_source_checksum().encode())
+    digest = hashlib.sha256(source_checksum().encode())
     for name, module in network.named_modules():
         settings = {k: v for k, v in vars(module).items() if _is_setting(k, v)}
         digest.update(f"{name} {type(module).__qualname__} {sorted(settings.items())}".encode())
@@ -176,7 +176,8 @@ def _is_setting(name: str, value: object) -> bool:
 
 
 @functools.cache
-def _source_checksum() -> str:
+def source_checksum() -> str:
+    """Return the checksum of the code of this package that networks are made of and run by."""
     digest = hashlib.sha256()
     root = Path(hand_pose_ros.__file__).parent
     for folder in _SOURCES:
