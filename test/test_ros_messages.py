@@ -104,9 +104,15 @@ def test_packed_lists_have_the_bytes_of_plain_ones() -> None:
         ]
         return [bytes(store.serialize_cdr(each, message_name(each))) for each in messages]
 
-    for count in range(1, len(names) + 1):
+    for count in range(len(names) + 1):
         packed = types.texts(names[:count]), types.colors(colors), points
         assert written(*packed) == written(list(names[:count]), colors, list(points))
+
+
+def test_texts_of_one_message_are_not_those_of_the_next() -> None:
+    types = rosbags_types()
+    types.texts(("wrist", "thumb")).append("mine")
+    assert types.texts(("wrist", "thumb")) == ["wrist", "thumb"]
 
 
 @pytest.mark.parametrize("order", [[0, 3], [-1]])

@@ -6,6 +6,7 @@ The bytes are those that rosbags makes of plain lists and field by field, many t
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -90,15 +91,22 @@ class PackedList(list[Any]):
         data[:] = self._raw
 
 
-def packed_texts(texts: Sequence[str]) -> PackedList:
-    """Return texts as a list for a `string[]` field."""
+def packed_texts(texts: tuple[str, ...]) -> PackedList:
+    """Return texts as a list for a `string[]` field, each time another one."""
+    return PackedList(texts, _text_bytes(texts))
+
+
+@functools.lru_cache
+def _text_bytes(texts: tuple[str, ...]) -> bytes:
+    if not texts:
+        return b""
     ended = [text.encode() + b"\0" for text in texts]
     padded = [
         _LENGTH.pack(len(text)) + text.ljust(_aligned(len(text), 4), b"\0") for text in ended
     ]
     raw = b"".join(padded)
     # Padding belongs to what comes behind it.
-    return PackedList(texts, raw[: len(raw) + len(ended[-1]) - _aligned(len(ended[-1]), 4)])
+    return raw[: len(raw) + len(ended[-1]) - _aligned(len(ended[-1]), 4)]
 
 
 def packed_colors(colors: Sequence[Any]) -> PackedList:

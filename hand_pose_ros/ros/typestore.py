@@ -54,9 +54,7 @@ def rosbags_types() -> MessageTypes:
         return PackedPoints(np.asarray(positions, np.float64), order, point)
 
     classes = {short: _with_defaults(store, full) for short, full in MESSAGES.items()}
-    return MessageTypes(
-        classes, points, np.ascontiguousarray, packed_colors, functools.lru_cache(packed_texts)
-    )
+    return MessageTypes(classes, points, np.ascontiguousarray, packed_colors, packed_texts)
 
 
 def serialized(message: Any) -> bytes:
