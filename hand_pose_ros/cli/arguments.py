@@ -57,7 +57,8 @@ def add_correction(parser: argparse.ArgumentParser) -> None:
         "--no-correction",
         dest="corrected",
         action="store_false",
-        help="leave the landmarks of still images where the landmark network puts them",
+        help="leave the landmarks of still images where the landmark network puts them; those of "
+        "`--views 0` and of bags always stay there",
     )
 
 

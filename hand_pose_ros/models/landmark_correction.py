@@ -36,7 +36,7 @@ class LandmarkCorrection(nn.Module):
     """Moves landmarks of the landmark network.
 
     Args:
-        dropout: of what is gathered, twice that within the layers; only while it learns.
+        dropout: within the layers, twice that of what is gathered; only while it learns.
     """
 
     def __init__(self, dropout: float = 0.1) -> None:
