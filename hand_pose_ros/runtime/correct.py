@@ -15,7 +15,7 @@ from hand_pose_ros.runtime.detect import Detection
 from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
 from hand_pose_ros.runtime.hand_networks import View
 from hand_pose_ros.runtime.lift_network import CorrectNetwork
-from hand_pose_ros.runtime.region import warp
+from hand_pose_ros.runtime.region import out_of_patch, patch_scale, warp
 from hand_pose_ros.runtime.weights import load_correction, load_hand_networks
 
 SHARE = 0.5
@@ -57,13 +57,15 @@ class LandmarkCorrector:
         patches = [warp(image_rgb, to_patch, (SIDE, SIDE)) for to_patch in to_patches]
         places, _, depths = self._program(np.stack(patches))
         said = [
-            (place.astype(np.float64) - 0.5 - to_patch[:, 2]) @ np.linalg.inv(to_patch[:, :2]).T
+            out_of_patch(place.astype(np.float64) - 0.5, to_patch)
             for place, to_patch in zip(places, to_patches, strict=True)
         ]
         moved = np.median(said, axis=0) - hand.keypoints_px
         keypoints = hand.keypoints_px + self._share * moved
-        pixels = [np.sqrt(abs(np.linalg.det(to_patch[:, :2]))) for to_patch in to_patches]
-        depth = np.median(depths.astype(np.float64) / np.array(pixels)[:, None], axis=0)
+        scales = np.array([patch_scale(to_patch) for to_patch in to_patches])
+        scaled = depths.astype(np.float64) / scales[:, None]
+        # Each view's depths have an offset of their own.
+        depth = np.median(scaled - scaled.mean(axis=1, keepdims=True), axis=0)
         return replace(
             hand, keypoints_px=keypoints, box=box_around(keypoints), read_depth_px=depth
         )

@@ -80,7 +80,7 @@ def warp(
 
     The image is smoothed before if it shrinks by more than `smooth_from`.
     """
-    shrink = 1.0 / math.sqrt(abs(np.linalg.det(to_patch[:, :2])))
+    shrink = 1.0 / patch_scale(to_patch)
     if shrink > smooth_from:
         deviation = 0.4 * shrink
         image_rgb, to_patch = _seen_part(image_rgb, to_patch, size, 3.0 * deviation)
@@ -99,8 +99,8 @@ def _seen_part(
     The whole image is returned where the patch shows nothing of it.
     """
     width, height = size
-    corners = np.array(((0, 0), (width, 0), (0, height), (width, height))) - to_patch[:, 2]
-    at = corners @ np.linalg.inv(to_patch[:, :2]).T
+    corners = np.array(((0.0, 0.0), (width, 0.0), (0.0, height), (width, height)))
+    at = out_of_patch(corners, to_patch)
     rows, columns = image_rgb.shape[:2]
     low = np.clip(np.floor(at.min(axis=0) - margin - 2.0), 0, (columns, rows)).astype(int)
     high = np.clip(np.ceil(at.max(axis=0) + margin + 2.0), 0, (columns, rows)).astype(int)
@@ -111,15 +111,26 @@ def _seen_part(
     return image_rgb[low[1] : high[1], low[0] : high[0]], moved
 
 
+def out_of_patch(
+    points: npt.NDArray[np.float64], to_patch: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return points (N, 2) of a patch as those of the image that it was taken from [px]."""
+    return np.asarray((points - to_patch[:, 2]) @ np.linalg.inv(to_patch[:, :2]).T)
+
+
+def patch_scale(to_patch: npt.NDArray[np.float64]) -> float:
+    """Return how many pixels of a patch one of the image is long."""
+    return math.sqrt(abs(np.linalg.det(to_patch[:, :2])))
+
+
 def from_patch(detection: Detection, to_patch: npt.NDArray[np.float64]) -> Detection:
     """Return what was detected in a patch as a detection in the image that it was taken from."""
     linear = to_patch[:, :2]
-    scale = math.sqrt(abs(np.linalg.det(linear)))
+    scale = patch_scale(to_patch)
     mirrored = np.linalg.det(linear) < 0.0
-    back: npt.NDArray[np.float64] = np.linalg.inv(linear)
-    keypoints: npt.NDArray[np.float64] = (detection.keypoints_px - to_patch[:, 2]) @ back.T
+    keypoints = out_of_patch(detection.keypoints_px, to_patch)
     world = detection.world.copy()
-    world[:, :2] = world[:, :2] @ (back * scale).T
+    world[:, :2] = world[:, :2] @ (np.linalg.inv(linear) * scale).T
     return replace(
         detection,
         side=OTHER_SIDE[detection.side] if mirrored else detection.side,
