@@ -81,7 +81,7 @@ def sampled_case(count: int) -> Case:
 
 def folder_case(samples: list[FolderSample]) -> Case:
     """Return the hands of a dataset as MediaPipe sees them."""
-    detector = StillDetector()
+    detector = StillDetector(corrected=False)
     parts, true = [], []
     for sample in samples:
         image = read_image(sample.path)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def test_real_hands_stay_as_accurate_as_the_readme_says(model, aligned_mm, wrists_mm, shared_data):
     folder = shared_data / "real_hands"
     true = {sample.name: sample.keypoints for sample in read_folder(folder)}
-    found = predict_folder(folder, StillDetector(corrected=True), still_lift(model))
+    found = predict_folder(folder, StillDetector(), still_lift(model))
     result = score(
         {name: None if still is None else still.hand.keypoints for name, still in found.items()},
         true,

@@ -48,7 +48,7 @@ def still_detector(
     views: int,
     name: str = "mediapipe",
     engine: str = "auto",
-    corrected: bool = False,
+    corrected: bool = True,
 ) -> StillDetector:
     """Return a detector for still images that has run once."""
     from hand_pose_ros.runtime.still import StillDetector

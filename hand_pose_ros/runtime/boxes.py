@@ -31,6 +31,7 @@ class BoxDetector:
             self._config.min_presence,
             self._config.name,
             engine,
+            corrected=False,
         )
         self.boxes: Sequence[npt.NDArray[np.float64]] = ()
 

@@ -81,7 +81,7 @@ class StillDetector:
         min_presence: float = 0.5,
         detector: str = "mediapipe",
         engine: str = AUTO,
-        corrected: bool = False,
+        corrected: bool = True,
     ) -> None:
         config = DetectorConfig(max_hands, min_detection, min_presence, name=detector)
         if views not in VIEWS:

@@ -63,7 +63,11 @@ def load_correction() -> LandmarkCorrection:
     Raises:
         InputError: its file is missing, or is not the one that shipped.
     """
-    _, tensors = read_weights(_checked("the landmarks' correction", *CORRECTION_WEIGHTS))
+    try:
+        path = _checked("the landmarks' correction", *CORRECTION_WEIGHTS)
+    except InputError as error:
+        raise InputError(f"{error}; --no-correction does without") from error
+    _, tensors = read_weights(path)
     correction = LandmarkCorrection()
     correction.load_state_dict(tensors)
     return correction.eval().requires_grad_(False)
