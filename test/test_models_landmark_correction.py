@@ -1,6 +1,6 @@
 """The correction of landmarks: what it gathers, how it begins, that it learns, where it moves."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +8,23 @@ import torch
 
 from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.errors import ConfigError, InputError
+from hand_pose_ros.hand.camera import Camera
+from hand_pose_ros.hand.kinematics import forward_kinematics
+from hand_pose_ros.hand.mesh import load_hand_mesh
 from hand_pose_ros.models.landmark_correction import AROUND, MAPS, LandmarkCorrection, gather
 from hand_pose_ros.models.landmark_network import BLOCKS, FEATURES, SIDE, LandmarkTrunk
+from hand_pose_ros.models.registry import CORRECTION_WEIGHTS
+from hand_pose_ros.resources import weights_folder
 from hand_pose_ros.runtime import correct, still
 from hand_pose_ros.runtime.correct import LandmarkCorrector
 from hand_pose_ros.runtime.detect import Detection
-from hand_pose_ros.runtime.region import Region
-from hand_pose_ros.runtime.still import StillDetector
-from hand_pose_ros.runtime.weights import load_correction
+from hand_pose_ros.runtime.engine import ENGINES, compile_network
+from hand_pose_ros.runtime.hand_networks import HandNetworks
+from hand_pose_ros.runtime.lift_network import CorrectNetwork
+from hand_pose_ros.runtime.region import Region, warp
+from hand_pose_ros.runtime.still import StillDetector, median_detection
+from hand_pose_ros.runtime.warm_up import SIZE, drawn_hand
+from hand_pose_ros.runtime.weights import load_correction, load_hand_networks
 from hand_pose_ros.training.correction import (
     CorrectionConfig,
     SeenLandmarks,
@@ -77,20 +86,98 @@ def test_it_learns_what_the_maps_show():
 
 def test_rows_that_are_grossly_wrong_are_no_rows():
     seen = rows(40)
-    wrong = dataclasses.replace(seen, landmarks=seen.landmarks + 100.0)
+    wrong = replace(seen, landmarks=seen.landmarks + 100.0)
     with pytest.raises(InputError, match="0 rows are of use; a batch has 32"):
         train_correction(LandmarkCorrection(), wrong, CorrectionConfig(batch=32))
     with pytest.raises(ConfigError, match="batch is 0"):
         CorrectionConfig(batch=0)
 
 
-def test_the_shipped_one_moves_landmarks_a_little():
-    correction, seen = load_correction(), rows(2)
-    with torch.inference_mode():
-        places, spread, _ = correction(seen.landmarks, seen.pooled, seen.around)
-    moved = (places - seen.landmarks[..., :2]).norm(dim=-1)
-    assert 0.05 < moved.mean() < 30.0
-    assert spread.isfinite().all()
+@pytest.mark.parametrize("altered", [False, True])
+def test_without_its_file_the_error_says_how_to_do_without(monkeypatch, tmp_path, altered):
+    shipped = weights_folder() / CORRECTION_WEIGHTS[0]
+    if altered:
+        (tmp_path / shipped.name).write_bytes(shipped.read_bytes()[:-1] + b"\x7f")
+    monkeypatch.setattr("hand_pose_ros.runtime.weights.weights_folder", lambda: tmp_path)
+    what = "the file is damaged" if altered else "are missing"
+    with pytest.raises(InputError, match=f"{what}.*--no-correction"):
+        load_correction()
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The drawn hand, and where its joints are in the picture and in the camera's frame [m]."""
+    mesh = load_hand_mesh()
+    # As `drawn_hand` puts it.
+    R_cam_wrist = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]).T
+    middle = mesh.rest_vertices.double().numpy().mean(axis=0) @ R_cam_wrist.T
+    joints = forward_kinematics(mesh.rest_hand).positions.double().numpy() @ R_cam_wrist.T
+    joints += (0.0, 0.0, 0.4) - middle * (1.0, 1.0, 0.0)
+    camera = Camera.from_field_of_view(SIZE, SIZE, 40.0)
+    return drawn_hand(), camera.project(joints), joints
+
+
+def looked_at(image, views):
+    return median_detection(HandNetworks("eager").look(image, views))
+
+
+def test_the_shipped_one_draws_landmarks_to_the_joints_of_a_drawn_hand(drawn):
+    image, true, joints = drawn
+    views = [(Region.of_keypoints(true), False)]
+    seen = looked_at(image, views)
+    moved = LandmarkCorrector("eager")(image, seen, views)
+    before, after = (
+        np.linalg.norm(hand.keypoints_px - true, axis=-1).mean() for hand in (seen, moved)
+    )
+    assert after < 0.9 * before < 0.06 * np.ptp(true, axis=0).max()
+    assert np.corrcoef(moved.read_depth_px, joints[:, 2])[0, 1] > 0.4
+
+
+def test_a_mirrored_view_of_a_mirrored_image_says_the_same_places(drawn):
+    image, true, _ = drawn
+    region = Region.of_keypoints(true).turned(10.0)
+    flipped = replace(region, x=SIZE - 1.0 - region.x, turn=-region.turn)
+    seen = looked_at(image, [(region, False)])
+    mirror = np.array((-1.0, 1.0)), np.array((SIZE - 1.0, 0.0))
+    other = replace(seen, keypoints_px=seen.keypoints_px * mirror[0] + mirror[1])
+    corrector = LandmarkCorrector("eager")
+    one = corrector(image, seen, [(region, False)])
+    two = corrector(np.ascontiguousarray(image[:, ::-1]), other, [(flipped, True)])
+    back = two.keypoints_px * mirror[0] + mirror[1]
+    np.testing.assert_allclose(back, one.keypoints_px, atol=0.2)
+    np.testing.assert_allclose(two.read_depth_px, one.read_depth_px, atol=0.5)
+    assert np.abs(one.keypoints_px - seen.keypoints_px).max() > 1.0
+
+
+@pytest.mark.parametrize("name", ["torchscript", "onnxruntime"])
+def test_engines_agree_on_the_shipped_correction(drawn, name):
+    if ENGINES[name].lacks:
+        pytest.skip(ENGINES[name].lacks)
+    image, true, _ = drawn
+    region = Region.of_keypoints(true)
+    patches = np.stack(
+        [
+            warp(image, region.turned(turn).to_patch(SIDE, mirrored), (SIDE, SIDE))
+            for turn, mirrored in ((0.0, False), (20.0, True), (-20.0, False))
+        ]
+    )
+    network = CorrectNetwork(load_hand_networks()[1], load_correction()).eval()
+    example = (torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8),)
+    fast, eager = (compile_network(each, network, example) for each in (name, "eager"))
+    for count in (1, 3):
+        for one, other in zip(fast(patches[:count]), eager(patches[:count]), strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["openvino-int8", "cudagraphs", "tensorrt", "torchscript"])
+def test_it_runs_on_the_cpu_and_is_not_rounded(monkeypatch, name):
+    asked = []
+    monkeypatch.setattr(correct, "choose_engine", lambda _: name)
+    monkeypatch.setattr(correct, "compile_network", lambda *parts: asked.append(parts[0]))
+    LandmarkCorrector(name)
+    (chosen,) = asked
+    assert ENGINES[chosen].is_exact and not ENGINES[chosen].needs_cuda
+    assert (chosen == name) == (name == "torchscript")
 
 
 @pytest.fixture

@@ -93,11 +93,12 @@ def gather(
         landmarks: x, y, ... [px] of an image of `SIDE`.
     """
     middle = landmarks[..., :2] * (2.0 / SIDE) - 1.0
+    # Made where the maps are: a list would be copied there each time, which no CUDA graph holds.
+    step = torch.arange(-1, 2, dtype=middle.dtype, device=middle.device)
+    steps = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).flatten(0, 1)
     gathered = []
     for each in maps:
-        cell = 2.0 / each.shape[-1]
-        steps = [(x * cell, y * cell) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-        places = middle.unsqueeze(2) + middle.new_tensor(steps)
+        places = middle.unsqueeze(2) + steps * (2.0 / each.shape[-1])
         seen = functional.grid_sample(each, places, align_corners=False)
         gathered.append(seen.permute(0, 2, 1, 3).flatten(2))
     return torch.cat(gathered, dim=-1)

@@ -12,7 +12,7 @@ import torch
 from hand_pose_ros.data.boxes import box_around
 from hand_pose_ros.models.landmark_network import SIDE
 from hand_pose_ros.runtime.detect import Detection
-from hand_pose_ros.runtime.engine import AUTO, choose_engine, compile_network
+from hand_pose_ros.runtime.engine import AUTO, ENGINES, PREFERRED, choose_engine, compile_network
 from hand_pose_ros.runtime.hand_networks import View
 from hand_pose_ros.runtime.lift_network import CorrectNetwork
 from hand_pose_ros.runtime.region import out_of_patch, patch_scale, warp
@@ -27,7 +27,8 @@ class LandmarkCorrector:
     """The landmark network and its correction, ready to run.
 
     Args:
-        engine: how they are executed, see `engine.ENGINES`.
+        engine: how they are executed, see `engine.ENGINES`; instead of one that rounds, or needs
+            a GPU, on which none was tried, the first of `engine.PREFERRED` that does neither.
         share: how far landmarks move to where they are said to be, 0..1.
 
     Raises:
@@ -39,7 +40,7 @@ class LandmarkCorrector:
         self._share = share
         network = CorrectNetwork(load_hand_networks()[1], load_correction()).eval()
         example = (torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8),)
-        self._program = compile_network(choose_engine(engine), network, example)
+        self._program = compile_network(_unrounded(engine), network, example)
 
     def __call__(
         self, image_rgb: npt.NDArray[np.uint8], hand: Detection, views: Sequence[View]
@@ -69,3 +70,9 @@ class LandmarkCorrector:
         return replace(
             hand, keypoints_px=keypoints, box=box_around(keypoints), read_depth_px=depth
         )
+
+
+def _unrounded(engine: str) -> str:
+    fit = (name for name, each in ENGINES.items() if each.is_exact and not each.needs_cuda)
+    usable = [name for name in fit if not ENGINES[name].lacks]
+    return next(name for name in (choose_engine(engine), *PREFERRED) if name in usable)
