@@ -161,3 +161,6 @@ def test_read_depths_draw_a_hand_to_the_truth_where_they_count(seen):
     plain = error(read, 0.0)
     assert error(detection, 0.5) == plain
     assert error(read, 0.5) < 0.8 * plain
+    # As a focal length would make of them that is far too short: some are behind the camera.
+    behind = dataclasses.replace(read, read_depth_px=40.0 * read.read_depth_px)
+    assert error(behind, 0.5) == plain

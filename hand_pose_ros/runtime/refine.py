@@ -29,6 +29,10 @@ from hand_pose_ros.runtime.look import observe
 SHARE = 0.8
 """How far a joint moves to its ray: keypoints err sideways less than a lifter does, but do err."""
 
+_NEAREST = 0.5
+"""Least depth of a joint over the hand's mean depth that is believed of a reading: a camera whose
+focal length is far off puts joints on the camera, or behind it."""
+
 READ_SHARE = 1.0 / 3.0
 """Weight of the points of keypoints and depths that a second look read, beside those of two
 lifts: a third opinion, of a network that sees the image around each joint."""
@@ -83,8 +87,10 @@ class RefinedLift:
     ) -> npt.NDArray[np.float64]:
         if hand.read_depth_px is None or not self._read_share:
             return points
-        read = points_of_depth(rays, hand.read_depth_px / camera.K[0, 0], points)
-        return points + self._read_share * (read - points)
+        depth = hand.read_depth_px / camera.K[0, 0]
+        if depth.min() - depth.mean() < _NEAREST - 1.0:
+            return points
+        return points + self._read_share * (points_of_depth(rays, depth, points) - points)
 
 
 def still_lift(name: str = "keypoints", engine: str = AUTO) -> RefinedLift:
@@ -118,7 +124,7 @@ def points_of_depth(
 
     Args:
         rays: (21, 2).
-        depth: (21,) over the mean depth of the hand, up to an offset.
+        depth: (21,) over the mean depth of the hand, up to an offset; none is at the camera.
         like: (21, 3) joints of the same root-mean-square radius [m].
     """
     z = 1.0 + depth - depth.mean()
