@@ -163,3 +163,11 @@ def test_a_hand_outside_the_depth_image_has_no_reading() -> None:
 def test_a_depth_image_of_another_size_is_refused() -> None:
     with pytest.raises(ShapeError, match="depth"):
         root_from_depth(hands(1)[0], np.zeros((21, 2)), np.ones((10, 10)), CAMERA)
+
+
+def test_weights_of_a_fit_do_not_change_those_of_later_ones() -> None:
+    points, rays = hands(1)[0], np.zeros((21, 2))
+    guess = metric_root(points, rays)
+    with pytest.raises(ValueError, match="read-only"):
+        guess.weights[0] = 5.0
+    np.testing.assert_array_equal(metric_root(points, rays).weights, np.ones(21))

@@ -32,6 +32,7 @@ CONVERGED = 1e-4
 """The fit rests when its depth moves less than this [m]."""
 
 _ALIKE = np.ones(len(KEYPOINTS))
+_ALIKE.flags.writeable = False
 _PAIRS = np.triu_indices(len(KEYPOINTS), k=1)
 _FIRST, _SECOND = (np.eye(len(KEYPOINTS)).take(joints, axis=1) for joints in _PAIRS)
 _DIFFERENCES = _FIRST - _SECOND
