@@ -247,7 +247,9 @@ def _check_image(
         raise ShapeError(f"depth has shape {depth.shape}; the camera is {size}")
 
 
-def _detection(detector: Detector, lift: Lift) -> Callable[..., list[Detection]]:
+def _detection(
+    detector: Detector, lift: Lift
+) -> Callable[[npt.NDArray[np.uint8], Camera], list[Detection]]:
     """Return what finds the hands in an image of a camera.
 
     They come with what was seen of them where the detector keeps that and the lift can use it.
