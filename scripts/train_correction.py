@@ -46,9 +46,9 @@ TURN, SCALE = 25.0, 0.13
 POINT, SHIFT = 0.07, 0.05
 """Standard deviations of the keypoints that a view follows and of their middle, in radii."""
 GROSS = 0.2
-"""Mean error, of the hand's extent, from which a hand was not seen at all: it is not kept, nor does
-it count in the errors that are told. Between it and `CorrectionConfig.gross` it counts in these,
-as in use, but is too wrong to learn from."""
+"""Mean error, of the hand's extent, from which a hand was not seen at all: it is not kept, nor
+does it count in the errors that are told. From `CorrectionConfig.gross` up to here it counts in
+these, as in use, but is too wrong to learn from."""
 VALIDATION, VALIDATION_SEED = 512, 79
 """Hands of people that are not trained on."""
 ROWS = 64
