@@ -345,7 +345,7 @@ def test_a_wheel_carries_messages_data_and_licence(tmp_path: Path) -> None:
     data = {
         path.relative_to(ROOT)
         for path in (ROOT / "hand_pose_ros").rglob("*.*")
-        if path.suffix != ".py" and path.parent.name != "__pycache__" and path.is_file()
+        if path.suffix not in {".py", ".pyc"} and path.is_file()
     }
     assert {path for path in data if not (site / path).is_file()} == set()
     assert list(site.glob("hand_pose_ros-*.dist-info/licenses/LICENSE"))

@@ -48,12 +48,11 @@ class CompiledDenoiser:
 
     def __init__(self, weights: DenoiserWeights, count: int) -> None:
         self.weights = weights
-        scratch = _Scratch()
+        scratch = _Scratch(weights, count)
         self._lift = _Convolved(weights.lift, count, scratch)
         self._blocks = [_Residual(block, count, scratch) for block in weights.blocks]
         self._shrink = [_Convolved(layer, count, scratch) for layer in weights.shrink]
         self._grow = [_Convolved(layer, count, scratch) for layer in weights.grow]
-        scratch.make()
         self._pairs = [
             np.empty((*grown.out.shape[:2], 2 * grown.out.shape[2]), np.float32)
             for grown in self._grow
@@ -107,36 +106,47 @@ class CompiledDenoiser:
 class _Scratch:
     """Memory that all layers write in turn, so that little of it is touched again and again."""
 
-    def __init__(self) -> None:
-        self._sizes: dict[str, int] = {}
-        self._made: dict[str, Array] = {}
+    def __init__(self, weights: DenoiserWeights, count: int) -> None:
+        blocks = weights.blocks
+        taps = [
+            *(len(b.sources) * max(len(b.weight_in), len(b.weight_out)) for b in blocks),
+            *(len(c.sources) * len(c.weight) for c in (*weights.shrink, *weights.grow)),
+            len(weights.lift.sources) * len(weights.lift.weight),
+        ]
+        values = [len(b.sources) * max(b.norm.shape[1], len(b.bias_in)) for b in blocks]
+        self._taps, self._values, self._rows = (
+            np.empty(count * max(sizes), np.float32) for sizes in (taps, values, values)
+        )
 
-    def ask(self, name: str, *shape: int) -> None:
-        """Make a part of it large enough."""
-        self._sizes[name] = max(self._sizes.get(name, 0), math.prod(shape))
+    def taps(self, *shape: int) -> Array:
+        """Return what a convolution is given."""
+        return _begin(self._taps, shape)
 
-    def make(self) -> None:
-        """Make all that was asked for."""
-        self._made = {name: np.empty(size, np.float32) for name, size in self._sizes.items()}
+    def values(self, *shape: int) -> Array:
+        """Return what a norm makes."""
+        return _begin(self._values, shape)
 
-    def part(self, name: str, *shape: int) -> Array:
-        """Return the beginning of a part in some shape."""
-        return self._made[name][: math.prod(shape)].reshape(shape)
+    def rows(self, *shape: int) -> Array:
+        """Return what lies between the two convolutions of a block."""
+        return _begin(self._rows, shape)
+
+
+def _begin(memory: Array, shape: tuple[int, ...]) -> Array:
+    return memory[: math.prod(shape)].reshape(shape)
 
 
 class _Convolved:
     """A convolution with its memory; what it returns is its own."""
 
     def __init__(self, packed: Convolution, count: int, scratch: _Scratch) -> None:
-        self._packed, self._scratch = (packed.sources, packed.weight, packed.bias), scratch
         many = len(packed.sources)
-        self._taps = (count * many, len(packed.weight))
-        scratch.ask("taps", *self._taps)
+        self._packed = (packed.sources, packed.weight, packed.bias)
+        self._taps = scratch.taps(count * many, len(packed.weight))
         self._rows = np.empty((count * many, len(packed.bias)), np.float32)
         self.out = self._rows.reshape(count, many, -1)
 
     def __call__(self, x: Array) -> Array:
-        convolved(x, *self._packed, self._scratch.part("taps", *self._taps), self._rows)
+        convolved(x, *self._packed, self._taps, self._rows)
         return self.out
 
 
@@ -148,21 +158,15 @@ class _Residual:
         many = count * points
         self._first = (block.sources, block.norm, block.weight_in, block.bias_in)
         self._second = (block.weight_out, block.bias_out, block.skip)
-        self._asked = (
-            ("values", count, points * channels_in),
-            ("taps", many, 3 * channels_in),
-            ("rows", many, channels),
-            ("values", count, points * channels),
-            ("taps", many, 3 * channels),
+        self._scratch = (
+            scratch.values(count, points * channels_in),
+            scratch.taps(many, 3 * channels_in),
+            scratch.rows(many, channels),
+            scratch.values(count, points * channels),
+            scratch.taps(many, 3 * channels),
         )
-        for asked in self._asked:
-            scratch.ask(*asked)
-        self._scratch = scratch
-        self._parts: tuple[Array, ...] = ()
         self._out = np.empty((count, points, channels), np.float32)
 
     def __call__(self, x: Array, modulated: Array) -> Array:
-        if not self._parts:
-            self._parts = tuple(self._scratch.part(*asked) for asked in self._asked)
-        residual(x, *self._first, modulated, *self._second, self._parts, self._out)
+        residual(x, *self._first, modulated, *self._second, self._scratch, self._out)
         return self._out

@@ -16,9 +16,9 @@ from hand_pose_ros.models.denoiser import (
     nearest,
     time_embedding,
 )
-from hand_pose_ros.runtime.compiled.jit import Array, Indices
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, Indices
 from hand_pose_ros.runtime.compiled.packing import columns, rows
-from hand_pose_ros.runtime.compiled.points import EPSILON, GROUPS
+from hand_pose_ros.runtime.compiled.points import GROUPS
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,13 @@ from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import EULER_SLOTS
 from hand_pose_ros.hand.rotations import SQUARINGS
 from hand_pose_ros.models.heads import FROM_ANCHOR_FIRST, PALM
-from hand_pose_ros.runtime.compiled.jit import Array, compiled, silu
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, compiled, silu
 
 ANGLES, OFFSETS = len(skeleton.ARTICULATION), len(skeleton.OFFSETS)
 BONES, POINTS = len(skeleton.BONES), len(skeleton.KEYPOINTS)
 _PARENTS, _SLOTS = np.array(skeleton.PARENTS), np.array(EULER_SLOTS).reshape(BONES, 3)
 _WRIST, _INDEX, _MIDDLE, _LITTLE = PALM
 _FROM_ANCHOR_FIRST = np.array(FROM_ANCHOR_FIRST)
-EPSILON = 1e-5
 _TINY = np.float32(1e-12)
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)
 
@@ -97,12 +96,7 @@ def hands_of(
     turn, limited = np.empty((3, 3), np.float32), np.empty(limits.shape[0], np.float32)
     for h in range(read.shape[0]):
         _nearest_rotation(read, h, turn)
-        for i in range(3):
-            for j in range(3):
-                total = np.float32(0.0)
-                for k in range(3):
-                    total += palms[h, i, k] * turn[k, j]
-                roots[h, i, j] = total
+        _multiplied(palms[h], turn, roots[h])
         for i in range(limits.shape[0]):
             unit = (np.sin(read[h, 9 + i]) + _ONE) / _TWO
             limited[i] = unit * (limits[i, 1] - limits[i, 0]) + limits[i, 0]
@@ -135,12 +129,8 @@ def joints_of(
         for bone in range(BONES):
             node, parent = bone + 1, _PARENTS[bone + 1]
             _from_euler(inputs, bone, local)
+            _multiplied(rotations[parent], local, rotations[node])
             for i in range(3):
-                for j in range(3):
-                    total = np.float32(0.0)
-                    for k in range(3):
-                        total += rotations[parent, i, k] * local[k, j]
-                    rotations[node, i, j] = total
                 step = rotations[node, i, 0] * lengths[h, bone]
                 joints[h, node, i] = joints[h, parent, i] + step
 
@@ -219,12 +209,14 @@ def _scaled(matrix: Array) -> None:
 
 
 @compiled
-def _squared(matrix: Array, out: Array) -> None:
-    for i in range(4):
-        for j in range(4):
+def _multiplied(first: Array, second: Array, out: Array) -> None:
+    """Write the product of two square matrices; it is neither of them."""
+    size = first.shape[0]
+    for i in range(size):
+        for j in range(size):
             total = np.float32(0.0)
-            for k in range(4):
-                total += matrix[i, k] * matrix[k, j]
+            for k in range(size):
+                total += first[i, k] * second[k, j]
             out[i, j] = total
 
 
@@ -246,8 +238,8 @@ def _nearest_rotation(read: Array, h: int, out: Array) -> None:
     for i in range(4):
         powers[i, i] += _ONE
     for _ in range(SQUARINGS // 2):
-        _squared(powers, squares)
-        _squared(squares, powers)
+        _multiplied(powers, powers, squares)
+        _multiplied(squares, squares, powers)
         _scaled(powers)
     best = 0
     for i in range(1, 4):

@@ -9,14 +9,13 @@ from hand_pose_ros.models.heads import InverseKinematicsMLP
 from hand_pose_ros.runtime.compiled.hands import (
     ANGLES,
     BONES,
-    EPSILON,
     OFFSETS,
     activated,
     hands_of,
     layer_norm,
     seen_from_palm,
 )
-from hand_pose_ros.runtime.compiled.jit import Array
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array
 from hand_pose_ros.runtime.compiled.packing import dense, rows
 from hand_pose_ros.runtime.compiled.products import product
 

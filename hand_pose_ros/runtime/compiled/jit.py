@@ -20,6 +20,9 @@ from hand_pose_ros.runtime.engine.cache import checksum, default_cache, source_c
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
+EPSILON = 1e-5
+"""What norms add to a variance, as those of PyTorch do."""
+
 _CHUNK = 1024
 """Numbers at a time: with their scratch they stay in the cache next to the CPU."""
 _KIND, _KEPT = "loops", 4

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hand_pose_ros.runtime.compiled.jit import Array, Indices, compiled, silu
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, Indices, compiled, silu
 from hand_pose_ros.runtime.compiled.products import product
 
 GROUPS = 8
-EPSILON = 1e-5
 
 
 @compiled
