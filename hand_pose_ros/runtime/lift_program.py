@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
+from hand_pose_ros.models.lifter import POINTS, Lifter
 from hand_pose_ros.runtime.engine import ENGINES, Program, compile_network
 from hand_pose_ros.runtime.lift_network import LiftNetwork
 
-MODULES = ("numba", "threadpoolctl")
+Array = npt.NDArray[np.float32]
+
+MODULES = ("numba",)
 """What must be installed for the compiled loops."""
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +50,21 @@ class SamplerNetwork(torch.nn.Module):
     def forward(self, condition: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the fields of the hands."""
         return self.network.lift(condition, R)
+
+
+class ReadNetwork(torch.nn.Module):
+    """The IK-MLP between the frame of the palm and the hand: most of the sampler's weights."""
+
+    def __init__(self, lifter: Lifter) -> None:
+        super().__init__()
+        self.lifter = lifter
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return what the head says of features (row, hand, 3 * point)."""
+        network = self.lifter.inverse_kinematics
+        hidden = network.trunk(features.flatten(0, 1))
+        read = torch.cat((network.head.root(hidden), network.head.limited(hidden)), dim=-1)
+        return (read.unflatten(0, features.shape[:2]),)
 
 
 def compile_lift(engine: str, network: LiftNetwork, example: tuple[torch.Tensor, ...]) -> Program:
@@ -81,12 +102,22 @@ def _compiled_sampler(engine: str, network: LiftNetwork) -> Program | None:
 
         if not can_compile(network.lifter, network.sampling):
             return None
-        sampler = CompiledSampler(network.lifter, network.sampling, network.noise)
+        rounds = ENGINES[engine].rounds
+        reading = _reading(engine, network) if rounds else None
+        parts = network.lifter, network.sampling, network.noise
+        sampler = CompiledSampler(*parts, rounds, reading)
         sampler.warm_up()
     except Exception as error:  # whatever a Numba raises that does not fit NumPy or the CPU
         _warn_once(f"compiled loops fail here: {error}")
         return None
     return sampler
+
+
+def _reading(engine: str, network: LiftNetwork) -> Callable[[Array], Array]:
+    """Return `ReadNetwork` for the mean of a hand's hypotheses and for them, on an engine."""
+    features = torch.zeros(2, 1 + network.sampling.hypotheses, 3 * POINTS)
+    program = compile_network(engine, ReadNetwork(network.lifter).eval(), (features,))
+    return lambda features: program(features[None])[0][0]
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from hand_pose_ros.hand import skeleton
 from hand_pose_ros.hand.kinematics import EULER_SLOTS
 from hand_pose_ros.hand.rotations import SQUARINGS
 from hand_pose_ros.models.heads import FROM_ANCHOR_FIRST, PALM
-from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, compiled, silu
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, Wide, compiled
 
 ANGLES, OFFSETS = len(skeleton.ARTICULATION), len(skeleton.OFFSETS)
 BONES, POINTS = len(skeleton.BONES), len(skeleton.KEYPOINTS)
@@ -64,12 +64,6 @@ def layer_norm(x: Array, weight: Array, shift: Array, out: Array) -> None:
         scale = _ONE / np.sqrt(squares / np.float32(width) + np.float32(EPSILON))
         for i in range(width):
             out[h, i] = (x[h, i] - mean) * scale * weight[i] + shift[i]
-
-
-@compiled
-def activated(x: Array) -> None:
-    """Turn all numbers x into SiLU(x)."""
-    silu(x.reshape(x.size))
 
 
 @compiled
@@ -135,21 +129,62 @@ def joints_of(
                 joints[h, node, i] = joints[h, parent, i] + step
 
 
+FIELDS = {
+    "root_rotation": (3, 3),
+    "articulation": (ANGLES,),
+    "ratios": (BONES,),
+    "offsets": (OFFSETS,),
+    "std": (POINTS,),
+}
+"""Shapes of what a hand is but for its hypotheses, in this order."""
+
+
+def memory_size(hands: int) -> int:
+    """Return how many numbers `fields_of` writes beside its answer for so many hands."""
+    return hands * (9 + ANGLES + BONES + OFFSETS + 3 * POINTS)
+
+
 @compiled
-def with_mean(drawn: Array, scale: float, every: Array) -> None:
-    """Write the mean of point sets (hypothesis, 21, 3), and then them, all scaled."""
-    count = drawn.shape[0]
-    for p in range(drawn.shape[1]):
-        for axis in range(3):
+def fields_of(
+    read: Array, palms: Array, limits: Array, R: Array, memory: Array, fields: Wide
+) -> None:
+    """Write the fields of a hand.
+
+    Args:
+        read: (1 + hypothesis, 9 + limited), see `hands_of`, as the next two.
+        palms: (1 + hypothesis, 3, 3).
+        limits: (limited, 2).
+        R: (3, 3); all is turned by its transpose.
+        memory: of `memory_size`, written.
+        fields: `FIELDS` and then the hypotheses (hypothesis, 21, 3), written.
+    """
+    count = read.shape[0]
+    ends = count * np.array((9, ANGLES, BONES, OFFSETS, 3 * POINTS)).cumsum()
+    roots = memory[: ends[0]].reshape((count, 3, 3))
+    articulation = memory[ends[0] : ends[1]].reshape((count, ANGLES))
+    lengths = memory[ends[1] : ends[2]].reshape((count, BONES))
+    offsets = memory[ends[2] : ends[3]].reshape((count, OFFSETS))
+    placed = memory[ends[3] : ends[4]].reshape((count, POINTS, 3))
+    hands_of(read, palms, limits, roots, articulation, lengths, offsets)
+    joints_of(roots, articulation, lengths, offsets, placed)
+    for i in range(3):
+        for j in range(3):
             total = np.float32(0.0)
-            for h in range(count):
-                every[1 + h, p, axis] = drawn[h, p, axis] * scale
-                total += every[1 + h, p, axis]
-            every[0, p, axis] = total / np.float32(count)
+            for k in range(3):
+                total += R[k, i] * roots[0, k, j]
+            fields[3 * i + j] = total
+    start = 9
+    for field in (articulation[0], lengths[0], offsets[0]):
+        for i in range(len(field)):
+            fields[start + i] = field[i]
+        start += len(field)
+    std = fields[start : start + POINTS]
+    hypotheses = fields[start + POINTS :].reshape((count - 1, POINTS, 3))
+    turned_with_spread(placed, R, hypotheses, std)
 
 
 @compiled
-def turned_with_spread(placed: Array, R: Array, hypotheses: Array, std: Array) -> None:
+def turned_with_spread(placed: Array, R: Array, hypotheses: Wide, std: Wide) -> None:
     """Write all joints but those of the first hand, turned, and how far they spread.
 
     Args:

@@ -1,75 +1,121 @@
-"""The IK-MLP on compiled loops: points to valid hands, as `models.heads.InverseKinematicsMLP`."""
+"""The IK-MLP on compiled loops: what `models.heads.InverseKinematicsMLP` reads off points."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
+
+import torch
 from torch import nn
 
 from hand_pose_ros.models.heads import InverseKinematicsMLP
-from hand_pose_ros.runtime.compiled.hands import (
-    ANGLES,
-    BONES,
-    OFFSETS,
-    activated,
-    hands_of,
-    layer_norm,
-    seen_from_palm,
-)
-from hand_pose_ros.runtime.compiled.jit import EPSILON, Array
-from hand_pose_ros.runtime.compiled.packing import dense, rows
-from hand_pose_ros.runtime.compiled.products import product
-
-Hands = tuple[Array, Array, Array, Array]
-"""Root rotations, articulation, bone lengths and offsets, a row for each hand."""
+from hand_pose_ros.runtime.compiled.hands import layer_norm
+from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, compiled, silu
+from hand_pose_ros.runtime.compiled.packing import Packed, aligned, next_part, rows
+from hand_pose_ros.runtime.compiled.products import dense
 
 
-class CompiledInverseKinematics:
-    """An IK-MLP for a fixed number of hands: all of its memory is made here."""
+class Layers(NamedTuple):
+    """Sizes of an MLP of residual blocks.
 
-    def __init__(self, network: InverseKinematicsMLP, count: int) -> None:
-        trunk, head = network.trunk, network.head
-        self._stem = dense(trunk.stem)
-        self._blocks = [_block(block) for block in trunk.blocks]
-        self._norm = (rows(trunk.norm.weight), rows(trunk.norm.bias))
-        parts = dense(head.root), dense(head.limited)
-        self._head = tuple(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-        self._limits = rows(head.limits)
-        width = len(self._stem[1])
-        self._palms = np.empty((count, 3, 3), np.float32)
-        self._features = np.empty((count, len(self._stem[0])), np.float32)
-        self._read = np.empty((count, len(self._head[1])), np.float32)
-        self._hidden, self._inner, self._outer = np.empty((3, count, width), np.float32)
+    Attributes:
+        features: that come in.
+        width: of the blocks.
+        blocks: of two products with SiLU between them.
+        out: what is read.
+    """
 
-    def __call__(self, points: Array) -> Hands:
-        """Return one hand of anchor length 1 for each set of points (hand, 21, 3)."""
-        hidden, inner, outer = self._hidden, self._inner, self._outer
-        seen_from_palm(points, self._palms, self._features)
-        product(self._features, *self._stem, hidden)
-        for weight, shift, first, first_bias, second, second_bias in self._blocks:
-            layer_norm(hidden, weight, shift, inner)
-            product(inner, first, first_bias, outer)
-            activated(outer)
-            product(outer, second, second_bias, inner)
-            hidden += inner
-        layer_norm(hidden, *self._norm, inner)
-        count = len(points)
-        hands = (
-            np.empty((count, 3, 3), np.float32),
-            np.empty((count, ANGLES), np.float32),
-            np.empty((count, BONES), np.float32),
-            np.empty((count, OFFSETS), np.float32),
-        )
-        product(inner, *self._head, self._read)
-        hands_of(self._read, self._palms, self._limits, *hands)
-        return hands
+    features: int
+    width: int
+    blocks: int
+    out: int
 
 
-def _block(block: nn.Module) -> tuple[Array, ...]:
-    """Return weight and shift of the norm, then weight and bias of both products."""
-    assert isinstance(block, nn.Sequential)
-    norm, first, _, second = block
+class CompiledReading:
+    """What the IK-MLP reads off the points of a fixed number of hands.
+
+    Args:
+        network: whose weights are copied.
+        hands: at a time.
+    """
+
+    def __init__(self, network: InverseKinematicsMLP, hands: int) -> None:
+        trunk, heads = network.trunk, (network.head.root, network.head.limited)
+        packed = Packed()
+        _add(packed, trunk.stem)
+        for block in trunk.blocks:
+            assert isinstance(block, nn.Sequential)
+            norm, first, _, second = block
+            assert isinstance(first, nn.Linear)
+            assert isinstance(second, nn.Linear)
+            _add_norm(packed, norm)
+            _add(packed, first)
+            _add(packed, second)
+        _add_norm(packed, trunk.norm)
+        _add(packed, *heads)
+        out = sum(head.out_features for head in heads)
+        sizes = trunk.stem.in_features, trunk.stem.out_features
+        self._layers = Layers(*sizes, len(trunk.blocks), out)
+        self._weights = packed.array()
+        self._memory = aligned(3 * hands, trunk.stem.out_features)
+        self._read = aligned(hands, out)
+
+    def __call__(self, features: Array) -> Array:
+        """Return (hand, out), valid until the next call, of (hand, feature)."""
+        read_off(features, self._layers, self._weights, self._memory, self._read)
+        return self._read
+
+
+@compiled
+def read_off(features: Array, layers: Layers, weights: Array, memory: Array, read: Array) -> None:
+    """Write what an MLP says of features.
+
+    Args:
+        features: (hand, in).
+        layers: sizes of the MLP.
+        weights: matrix and bias of the stem; norm, matrix and bias twice of each block; norm,
+            matrix and bias of what is read: behind each other.
+        memory: (3 * hand, width) written.
+        read: (hand, out) written.
+    """
+    count, width = features.shape[0], layers.width
+    hidden, inner, outer = memory[:count], memory[count : 2 * count], memory[2 * count :]
+    start = _dense(features, weights, 0, hidden)
+    for _ in range(layers.blocks):
+        start = _norm(hidden, weights, start, inner)
+        start = _dense(inner, weights, start, outer)
+        silu(outer.reshape(outer.size))
+        start = _dense(outer, weights, start, inner)
+        for row in range(count):
+            for c in range(width):
+                hidden[row, c] += inner[row, c]
+    start = _norm(hidden, weights, start, inner)
+    _dense(inner, weights, start, read)
+
+
+@compiled
+def _dense(x: Array, weights: Array, start: int, out: Array) -> int:
+    """Write the next layer's answer; return where the one behind it begins."""
+    weight, start = next_part(weights, start, x.shape[1], out.shape[1])
+    bias, start = next_part(weights, start, 1, out.shape[1])
+    dense(x, weight, bias[0], out)
+    return start
+
+
+@compiled
+def _norm(x: Array, weights: Array, start: int, out: Array) -> int:
+    """Write the next norm's answer; return where the layer behind it begins."""
+    norm, start = next_part(weights, start, 2, x.shape[1])
+    layer_norm(x, norm[0], norm[1], out)
+    return start
+
+
+def _add(packed: Packed, *layers: nn.Linear) -> None:
+    """Pack layers of one input beside each other."""
+    packed.add(rows(torch.cat([layer.weight for layer in layers]).T))
+    packed.add(rows(torch.cat([layer.bias for layer in layers])))
+
+
+def _add_norm(packed: Packed, norm: nn.Module) -> None:
     assert isinstance(norm, nn.LayerNorm)
     assert norm.eps == EPSILON
-    assert isinstance(first, nn.Linear)
-    assert isinstance(second, nn.Linear)
-    return rows(norm.weight), rows(norm.bias), *dense(first), *dense(second)
+    packed.add(rows(torch.stack((norm.weight, norm.bias))))

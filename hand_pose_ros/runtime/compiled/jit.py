@@ -19,6 +19,8 @@ from hand_pose_ros.runtime.engine.cache import checksum, default_cache, source_c
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+Int8 = npt.NDArray[np.int8]
+Wide = npt.NDArray[np.float64]
 
 EPSILON = 1e-5
 """What norms add to a variance, as those of PyTorch do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, Indices, compiled, silu
-from hand_pose_ros.runtime.compiled.products import product
+from hand_pose_ros.runtime.compiled.products import multiply
 
 GROUPS = 8
 
@@ -60,16 +60,13 @@ def normalized(x: Array, weight: Array, shift: Array, values: Array) -> None:
 
 
 @compiled
-def convolved(
-    x: Array, sources: Indices, weight: Array, bias: Array, taps: Array, out: Array
-) -> None:
-    """Write the convolution of points.
+def convolved(x: Array, sources: Indices, weight: Array, taps: Array, out: Array) -> None:
+    """Write the convolution of points, without a bias.
 
     Args:
         x: (batch, point, channel).
         sources: (point out, 3) which points each one out is made of; -1 is none.
         weight: (3 * channel, channel out), tap by tap.
-        bias: (channel out,).
         taps: (batch * point out, 3 * channel) scratch.
         out: (batch * point out, channel out) written.
     """
@@ -85,71 +82,18 @@ def convolved(
                 else:
                     for c in range(channels):
                         seen[c] = x[b, source, c]
-    np.dot(taps, weight, out)
-    for row in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            out[row, c] += bias[c]
-
-
-@compiled
-def residual(
-    x: Array,
-    sources: Indices,
-    norm: Array,
-    weight_in: Array,
-    bias_in: Array,
-    modulated: Array,
-    weight_out: Array,
-    bias_out: Array,
-    skip: Array,
-    scratch: tuple[Array, Array, Array, Array, Array],
-    out: Array,
-) -> None:
-    """Write what a residual block makes of points, see `models.denoiser.ResidualBlock`.
-
-    Args:
-        x: (batch, point, channel).
-        sources: (point, 3) neighbours of each point.
-        norm: (2, channel) weight and shift of the first norm.
-        weight_in: (3 * channel, channel out) of the first convolution.
-        bias_in: (channel out,).
-        modulated: (2, channel out) weight and shift of the second norm, see `norm`.
-        weight_out: (3 * channel out, channel out) of the second convolution.
-        bias_out: (channel out,), that of the skip added.
-        skip: (channel, channel out) of the skip, no rows where that changes nothing.
-        scratch: what both norms and both convolutions write, and the rows between them.
-        out: (batch, point, channel out) written.
-    """
-    batch, points, _ = x.shape
-    before, taps_in, inner, after, taps_out = scratch
-    normalized(x, norm[0], norm[1], before)
-    convolved(before.reshape(x.shape), sources, weight_in, bias_in, taps_in, inner)
-    shape = (batch, points, inner.shape[1])
-    normalized(inner.reshape(shape), modulated[0], modulated[1], after)
-    rows = out.reshape(inner.shape)
-    convolved(after.reshape(shape), sources, weight_out, bias_out, taps_out, rows)
-    flat = x.reshape((batch * points, x.shape[2]))
-    if len(skip) > 0:
-        np.dot(flat, skip, inner)
-        for row in range(rows.shape[0]):
-            for c in range(rows.shape[1]):
-                rows[row, c] += inner[row, c]
-    else:
-        for row in range(rows.shape[0]):
-            for c in range(rows.shape[1]):
-                rows[row, c] += flat[row, c]
+    multiply(taps, weight, out)
 
 
 @compiled
 def beside(first: Array, second: Array, out: Array) -> None:
-    """Write the channels of the first points, and then those of the second."""
-    channels = first.shape[2]
-    for b in range(first.shape[0]):
-        for p in range(first.shape[1]):
-            right = out[b, p, channels:]
-            for c in range(channels):
-                out[b, p, c] = first[b, p, c]
-                right[c] = second[b, p, c]
+    """Write rows of channels of two matrices beside each other."""
+    channels = first.shape[1]
+    for row in range(first.shape[0]):
+        right = out[row, channels:]
+        for c in range(channels):
+            out[row, c] = first[row, c]
+            right[c] = second[row, c]
 
 
 @compiled
@@ -162,33 +106,3 @@ def read_out(x: Array, readout: Array, bias: Array, out: Array) -> None:
                 for c in range(x.shape[2]):
                     total += readout[p, axis, c] * x[b, p, c]
                 out[b, p, axis] = total + bias[p, axis]
-
-
-@compiled
-def moved(clean: Array, of_clean: float, noisy: Array, of_noisy: float, out: Array) -> None:
-    """Write a step of DDIM: clean points (hypothesis or 1, point, 3) and noisy ones, weighed."""
-    for b in range(noisy.shape[0]):
-        own = b if clean.shape[0] > 1 else 0
-        for p in range(noisy.shape[1]):
-            for axis in range(3):
-                out[b, p, axis] = of_clean * clean[own, p, axis] + of_noisy * noisy[b, p, axis]
-
-
-@compiled
-def modulation(
-    time: Array, condition: Array, weight: Array, bias: Array, sum_: Array, out: Array
-) -> None:
-    """Write what scales and shifts all blocks: SiLU(time + condition) @ weight + bias.
-
-    Args:
-        time: (mod,) of the step.
-        condition: (mod,) of the hand.
-        weight: (mod, all).
-        bias: (all,).
-        sum_: (1, mod) scratch.
-        out: (1, all) written.
-    """
-    for i in range(len(time)):
-        sum_[0, i] = time[i] + condition[i]
-    silu(sum_[0])
-    product(sum_, weight, bias, out)

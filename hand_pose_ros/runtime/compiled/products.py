@@ -1,42 +1,52 @@
-"""Products of few rows with a large matrix, which a general product spends on preparing itself."""
+"""Matrix products, each of the size at which a BLAS is fast."""
 
 from __future__ import annotations
 
-from hand_pose_ros.runtime.compiled.jit import Array, compiled
+import numpy as np
+
+from hand_pose_ros.runtime.compiled.jit import Array, Int8, compiled
+
+_SMALL = 262_144
+"""Multiplications up to which OpenBLAS stays in one thread, whatever it may use. On CPUs with
+AVX-512 it then also spares itself the copying of both matrices: 88 rows of 192 numbers times 64
+columns took 27 us at once and 20 us in parts."""
 
 
 @compiled
-def product(a: Array, weight: Array, bias: Array, out: Array) -> None:
-    """Write a @ weight + bias: (row, in), (in, out), (out,). Each weight is read once.
+def multiply(a: Array, weight: Array, out: Array) -> None:
+    """Write a @ weight: (row, in), (in, out); some rows at a time."""
+    count = a.shape[0]
+    parts = 1 + (count * weight.size - 1) // _SMALL
+    many = -(-count // parts)
+    for start in range(0, count, many):
+        np.dot(a[start : start + many], weight, out[start : start + many])
 
-    Three rows and four columns of `a` at a time: as many as a CPU keeps at hand.
-    """
-    count, size, width = a.shape[0], a.shape[1], weight.shape[1]
-    for r in range(count):
-        for j in range(width):
-            out[r, j] = bias[j]
-    triples, fours = count - count % 3, size - size % 4
+
+@compiled
+def dense(a: Array, weight: Array, bias: Array, out: Array) -> None:
+    """Write a @ weight + bias: (row, in), (in, out), (out,)."""
+    multiply(a, weight, out)
+    for row in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[row, c] += bias[c]
+
+
+@compiled
+def multiply_row(a: Array, weight: Array | Int8, out: Array) -> None:
+    """Write a @ weight of one row: (in,), (in, out), perhaps whole numbers. Each is read once."""
+    size, width = weight.shape
+    for j in range(width):
+        out[j] = np.float32(0.0)
+    fours = size - size % 4
     for k in range(0, fours, 4):
-        for r in range(0, triples, 3):
-            a0, a1, a2, a3 = a[r, k], a[r, k + 1], a[r, k + 2], a[r, k + 3]
-            b0, b1, b2, b3 = a[r + 1, k], a[r + 1, k + 1], a[r + 1, k + 2], a[r + 1, k + 3]
-            c0, c1, c2, c3 = a[r + 2, k], a[r + 2, k + 1], a[r + 2, k + 2], a[r + 2, k + 3]
-            for j in range(width):
-                w0, w1 = weight[k, j], weight[k + 1, j]
-                w2, w3 = weight[k + 2, j], weight[k + 3, j]
-                out[r, j] += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
-                out[r + 1, j] += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
-                out[r + 2, j] += c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
-        for r in range(triples, count):
-            a0, a1, a2, a3 = a[r, k], a[r, k + 1], a[r, k + 2], a[r, k + 3]
-            for j in range(width):
-                out[r, j] += (
-                    a0 * weight[k, j]
-                    + a1 * weight[k + 1, j]
-                    + a2 * weight[k + 2, j]
-                    + a3 * weight[k + 3, j]
-                )
+        a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
+        for j in range(width):
+            out[j] += (
+                a0 * np.float32(weight[k, j])
+                + a1 * np.float32(weight[k + 1, j])
+                + a2 * np.float32(weight[k + 2, j])
+                + a3 * np.float32(weight[k + 3, j])
+            )
     for k in range(fours, size):
-        for r in range(count):
-            for j in range(width):
-                out[r, j] += a[r, k] * weight[k, j]
+        for j in range(width):
+            out[j] += a[k] * np.float32(weight[k, j])

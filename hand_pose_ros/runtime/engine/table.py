@@ -39,6 +39,7 @@ class Engine:
         profiles: numbers of rows that it is built for; none where any number is alike.
         repeats_noise: whether noise that a network draws would be the same in every call.
         takes_loops: whether the compiled loops of `runtime.compiled` sample in its place.
+        rounds: whether it multiplies 8-bit integers, which those loops do not.
     """
 
     summary: str
@@ -50,6 +51,7 @@ class Engine:
     profiles: tuple[int, ...] = ()
     repeats_noise: bool = True
     takes_loops: bool = False
+    rounds: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -191,6 +193,7 @@ ENGINES = {
         is_exact=False,
         profiles=CPU_PROFILES,
         takes_loops=True,
+        rounds=True,
     ),
     "openvino": Engine(
         "OpenVINO on the CPU",
