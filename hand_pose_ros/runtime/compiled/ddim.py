@@ -99,13 +99,11 @@ def sample(
     modulation = made[0, : sizes.mod]
     points = made[0, sizes.mod :].reshape((sizes.points, sizes.width))
     for number in range(how.steps):
-        if number == 0 and how.shares_first and how.steps > 1:
-            denoised(x[:0], steps.times[0], modulation, points, network, own, cleaned[:1])
-            _move(cleaned[:1], steps.moves[0], x, moved)
-        else:
-            denoised(x, steps.times[number], modulation, points, network, own, cleaned)
-            if number < how.steps - 1:
-                _move(cleaned, steps.moves[number], x, moved)
+        shared = number == 0 and how.shares_first and how.steps > 1
+        seen, answer = (x[:0], cleaned[:1]) if shared else (x, cleaned)
+        denoised(seen, steps.times[number], modulation, points, network, own, answer)
+        if number < how.steps - 1:
+            _move(answer, steps.moves[number], x, moved)
         x = moved
     _with_mean(cleaned, how.scale, every)
 
