@@ -68,21 +68,22 @@ class VirtualCamera:
 
         to_ray = self._to_ray(side)
         shrink = self._shrink(camera, side)
-        corners = np.array([(x, y, 1.0) for x in (0, side - 1) for y in (0, side - 1)])
-        at = corners @ to_ray.T
-        is_flat = at[:, 2].min() > _NEAREST and not camera.is_distorted
-        to_image, low = camera.K @ to_ray, np.zeros(2, int)
+        right, down, depth = to_ray[2].tolist()
+        nearest = depth + (side - 1) * (min(right, 0.0) + min(down, 0.0))
+        is_flat = nearest > _NEAREST and not camera.is_distorted
+        to_image = camera.K @ to_ray
         pixels = None if is_flat else _bent(to_ray, camera, side)
         if shrink > blur_from:
-            ends = _ends(at @ camera.K.T) if pixels is None else pixels.reshape(2, -1).T
+            ends = _corners(to_image, side) if pixels is None else pixels.reshape(2, -1).T
             image, low = _blurred_part(image, ends, 0.4 * shrink)
-        if pixels is None:
             to_image[:2] -= np.outer(low, to_image[2])
+            if pixels is not None:
+                pixels -= low.astype(np.float32)[:, None, None]
+        if pixels is None:
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             seen = cv2.warpPerspective(image, to_image, (side, side), flags=flags)
         else:
-            x, y = pixels - low.astype(np.float32)[:, None, None]
-            seen = cv2.remap(image, x, y, cv2.INTER_LINEAR)
+            seen = cv2.remap(image, *pixels, cv2.INTER_LINEAR)
         return np.asarray(seen, np.uint8)
 
     def _to_ray(self, side: int) -> npt.NDArray[np.float64]:
@@ -101,7 +102,10 @@ class VirtualCamera:
         return 2.0 * self.half_width / side * float(camera.K[0, 0]) / depth
 
 
-def _ends(homogeneous: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _corners(to_image: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
+    """Return where in the image (4, 2) the corners of the view are."""
+    corners = np.array([(x, y, 1.0) for x in (0, side - 1) for y in (0, side - 1)])
+    homogeneous = corners @ to_image.T
     return homogeneous[:, :2] / homogeneous[:, 2:]
 
 
