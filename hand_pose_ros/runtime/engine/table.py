@@ -39,7 +39,7 @@ class Engine:
         profiles: numbers of rows that it is built for; none where any number is alike.
         repeats_noise: whether noise that a network draws would be the same in every call.
         takes_loops: whether the compiled loops of `runtime.compiled` sample in its place.
-        rounds: whether it multiplies 8-bit integers, which those loops do not.
+        rounds: whether it rounds networks that ship to 8 bits, see `engine.int8`.
     """
 
     summary: str
