@@ -83,7 +83,8 @@ class VirtualCamera:
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             seen = cv2.warpPerspective(image, to_image, (side, side), flags=flags)
         else:
-            seen = cv2.remap(image, *pixels, cv2.INTER_LINEAR)
+            x, y = pixels
+            seen = cv2.remap(image, x, y, cv2.INTER_LINEAR)
         return np.asarray(seen, np.uint8)
 
     def _to_ray(self, side: int) -> npt.NDArray[np.float64]:
