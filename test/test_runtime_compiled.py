@@ -21,7 +21,7 @@ pytest.importorskip("numba")
 
 from hand_pose_ros.runtime.compiled.hands import joints_of, seen_from_palm
 from hand_pose_ros.runtime.compiled.jit import silu
-from hand_pose_ros.runtime.compiled.packing import in_8_bits
+from hand_pose_ros.runtime.compiled.packing import Packed, in_8_bits, next_part
 from hand_pose_ros.runtime.compiled.products import dense, multiply_row
 from hand_pose_ros.runtime.compiled.sampler import CompiledSampler, can_compile
 
@@ -261,6 +261,20 @@ def test_products(shape) -> None:
     row = np.full(width, np.nan, np.float32)
     multiply_row(a[0], weight, row)
     np.testing.assert_allclose(row + bias, out[0], rtol=1e-4, atol=1e-4)
+
+
+def test_packed_arrays_come_out_as_they_went_in() -> None:
+    packed = Packed()
+    shapes = [(3, 5), (1, 16), (2, 40)]
+    arrays = [np.random.default_rng(0).random(shape, np.float32) for shape in shapes]
+    starts = [packed.add(array) for array in arrays]
+    memory, start = packed.array(), 0
+    assert memory.ctypes.data % 64 == 0 and all(start % 16 == 0 for start in starts)
+    for array, begin in zip(arrays, starts, strict=True):
+        assert start == begin
+        came, start = next_part(memory, start, *array.shape)
+        np.testing.assert_array_equal(came, array)
+    assert start == len(memory)
 
 
 def test_matrices_in_8_bits() -> None:

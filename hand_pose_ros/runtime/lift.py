@@ -166,7 +166,7 @@ class ModelLift:
             raise InputError(f"a model of condition {self.condition!r} needs the image")
         else:
             arrays = self._seen(detections, camera, image_rgb)
-        rows = (row.astype(np.float64) for row in self._program(*arrays))
+        rows = (row.astype(np.float64, copy=False) for row in self._program(*arrays))
         return [LiftedHand(*parts) for parts in zip(*rows, strict=True)]
 
     def _seen(

@@ -24,17 +24,28 @@ from hand_pose_ros.runtime.lift_network import PoolNetwork
 from hand_pose_ros.runtime.lift_program import SeenNetwork, compile_sampler
 from hand_pose_ros.runtime.track import Tracked
 
-SAMPLER = "sampler, IK and FK"
+SAMPLER, FRAME = "sampler, IK and FK", "a frame as a whole"
 CALLS, WARM_UP = 150, 10
-_STEP_NS = 33_333_333
+STEP_NS = 33_333_333
 
 
 def time_parts(
-    lift: ModelLift, hand: Detection, image_rgb: npt.NDArray[np.uint8], camera: Camera
+    lift: ModelLift,
+    hand: Detection,
+    image_rgb: npt.NDArray[np.uint8],
+    camera: Camera,
+    frame: Callable[[], object],
 ) -> dict[str, list[float]]:
     """Return how long each part takes for one hand, call after call [ms of the process].
 
-    The parts take turns, so that a machine that gets slower does so for all.
+    The parts and whole frames take turns, so that a machine that gets slower does so for all.
+
+    Args:
+        lift: the model.
+        hand: what is seen.
+        image_rgb: (H, W, 3) where it is seen.
+        camera: of the image.
+        frame: estimates the image as a whole.
 
     Raises:
         InputError: the lift says nothing of the hand.
@@ -67,12 +78,13 @@ def time_parts(
     tracked = Tracked("0", hand.side, hand.side_score, hand, is_new=False)
 
     def place() -> object:
-        (pose,) = pose_hands([hand.side], [state], lifted, next(stamps) * _STEP_NS)
+        (pose,) = pose_hands([hand.side], [state], lifted, next(stamps) * STEP_NS)
         return place_hand(tracked, state, pose, camera, None)
 
     parts["condition"] = lambda: condition(*seen)
     parts[SAMPLER] = lambda: sampler(*made)
     parts["filters, FK and root"] = place
+    parts[FRAME] = frame
     return _timed(parts)
 
 

@@ -47,7 +47,7 @@ class Steps(NamedTuple):
     Attributes:
         noise: (hypothesis * point, 3) start of every hand.
         times: (step, mod) what the time of a step adds to the condition.
-        moves: (step, 2) factors of the clean and of the noisy points behind it, none for the last.
+        moves: (step, 2) factors of the clean and of the noisy points behind it, 0 for the last.
         unit: (1, mod + point * width) steps of the weights of what is made of the condition.
         bias: (1, mod + point * width) of that.
     """
