@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 
@@ -12,22 +10,6 @@ from hand_pose_ros.runtime.compiled.hands import layer_norm
 from hand_pose_ros.runtime.compiled.jit import EPSILON, Array, compiled, silu
 from hand_pose_ros.runtime.compiled.packing import Packed, aligned, next_part, rows
 from hand_pose_ros.runtime.compiled.products import dense
-
-
-class Layers(NamedTuple):
-    """Sizes of an MLP of residual blocks.
-
-    Attributes:
-        features: that come in.
-        width: of the blocks.
-        blocks: of two products with SiLU between them.
-        out: what is read.
-    """
-
-    features: int
-    width: int
-    blocks: int
-    out: int
 
 
 class CompiledReading:
@@ -52,35 +34,32 @@ class CompiledReading:
             _add(packed, second)
         _add_norm(packed, trunk.norm)
         _add(packed, *heads)
-        out = sum(head.out_features for head in heads)
-        sizes = trunk.stem.in_features, trunk.stem.out_features
-        self._layers = Layers(*sizes, len(trunk.blocks), out)
-        self._weights = packed.array()
+        self._blocks, self._weights = len(trunk.blocks), packed.array()
         self._memory = aligned(3 * hands, trunk.stem.out_features)
-        self._read = aligned(hands, out)
+        self._read = aligned(hands, sum(head.out_features for head in heads))
 
     def __call__(self, features: Array) -> Array:
         """Return (hand, out), valid until the next call, of (hand, feature)."""
-        read_off(features, self._layers, self._weights, self._memory, self._read)
+        read_off(features, self._blocks, self._weights, self._memory, self._read)
         return self._read
 
 
 @compiled
-def read_off(features: Array, layers: Layers, weights: Array, memory: Array, read: Array) -> None:
+def read_off(features: Array, blocks: int, weights: Array, memory: Array, read: Array) -> None:
     """Write what an MLP says of features.
 
     Args:
         features: (hand, in).
-        layers: sizes of the MLP.
+        blocks: of two products with SiLU between them.
         weights: matrix and bias of the stem; norm, matrix and bias twice of each block; norm,
             matrix and bias of what is read: behind each other.
         memory: (3 * hand, width) written.
         read: (hand, out) written.
     """
-    count, width = features.shape[0], layers.width
+    count, width = features.shape[0], memory.shape[1]
     hidden, inner, outer = memory[:count], memory[count : 2 * count], memory[2 * count :]
     start = _dense(features, weights, 0, hidden)
-    for _ in range(layers.blocks):
+    for _ in range(blocks):
         start = _norm(hidden, weights, start, inner)
         start = _dense(inner, weights, start, outer)
         silu(outer.reshape(outer.size))

@@ -26,9 +26,15 @@ def multiply(a: Array, weight: Array, out: Array) -> None:
 def dense(a: Array, weight: Array, bias: Array, out: Array) -> None:
     """Write a @ weight + bias: (row, in), (in, out), (out,)."""
     multiply(a, weight, out)
-    for row in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            out[row, c] += bias[c]
+    add_bias(out, bias)
+
+
+@compiled
+def add_bias(x: Array, bias: Array) -> None:
+    """Add a bias (out,) to each row (row, out)."""
+    for row in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[row, c] += bias[c]
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hand_pose_ros.runtime.compiled.jit import Array, Indices, compiled, silu
 from hand_pose_ros.runtime.compiled.packing import Packed, next_part, part
 from hand_pose_ros.runtime.compiled.points import beside, convolved, normalized, read_out
-from hand_pose_ros.runtime.compiled.products import multiply, multiply_row
+from hand_pose_ros.runtime.compiled.products import add_bias, multiply, multiply_row
 
 BLOCK, SHRINK, GROW = range(3)
 """Kinds of steps: a residual block, a convolution to fewer points, and one to more points that
@@ -210,7 +210,7 @@ def _residual(step: Any, count: int, network: Network, memory: Memory) -> None:
     normalized(flat.reshape((count, many, channels_in)), norm[0], norm[1], values)
     weight = part(weights, step.weight, 3 * channels_in, channels)
     convolved(values.reshape((count, many, channels_in)), sources, weight, taps, inner)
-    _add_bias(inner, part(weights, step.bias, 1, channels)[0])
+    add_bias(inner, part(weights, step.bias, 1, channels)[0])
     modulated = part(memory.modulated, step.modulated, 2, channels)
     values = part(memory.values, 0, count, many * channels)
     taps = part(memory.taps, 0, rows, 3 * channels)
@@ -242,14 +242,7 @@ def _resampled(step: Any, count: int, network: Network, memory: Memory) -> None:
         made = part(memory.hidden, step.target * count, rows, channels)
     shape = (count, step.points_in, step.channels_in)
     convolved(points.reshape(shape), sources, weight, taps, made)
-    _add_bias(made, part(network.weights, step.bias, 1, channels)[0])
+    add_bias(made, part(network.weights, step.bias, 1, channels)[0])
     if grows:
         left = part(memory.hidden, step.beside * count, rows, channels)
         beside(made, left, part(memory.hidden, step.target * count, rows, 2 * channels))
-
-
-@compiled
-def _add_bias(x: Array, bias: Array) -> None:
-    for row in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            x[row, c] += bias[c]
